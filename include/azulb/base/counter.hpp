@@ -1,0 +1,75 @@
+// Counts that one thread writes and another may read at any time: plain loads and stores, no locked
+// instruction.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace azulb::base {
+
+/// A number that only grows. One writing thread; any thread may read. A reader sees a value that was true a
+/// moment ago.
+class Counter {
+ public:
+  void add(std::uint64_t amount = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+  std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+/// A number that rises and falls, never below zero. One writing thread; any thread may read.
+class Gauge {
+ public:
+  void add(std::uint64_t amount = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+  void subtract(std::uint64_t amount = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) - amount, std::memory_order_relaxed);
+  }
+  void set(std::uint64_t amount) { value_.store(amount, std::memory_order_relaxed); }
+  std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+/// How often a duration fell into each of a fixed set of ranges, and the sum of all. One writing thread; any
+/// thread may read; what it reads may lack part of an observation made at that moment.
+class Histogram {
+ public:
+  /// Upper bounds of the ranges, inclusive; a last range without a bound follows.
+  static constexpr std::array<std::chrono::nanoseconds, 16> bounds = {
+      std::chrono::microseconds{500},  std::chrono::milliseconds{1},    std::chrono::microseconds{2500},
+      std::chrono::milliseconds{5},    std::chrono::milliseconds{10},   std::chrono::milliseconds{25},
+      std::chrono::milliseconds{50},   std::chrono::milliseconds{100},  std::chrono::milliseconds{250},
+      std::chrono::milliseconds{500},  std::chrono::milliseconds{1000}, std::chrono::milliseconds{2500},
+      std::chrono::milliseconds{5000}, std::chrono::seconds{10},        std::chrono::seconds{30},
+      std::chrono::seconds{60}};
+  static constexpr std::size_t range_count = bounds.size() + 1;
+
+  /// A negative duration counts as zero.
+  void observe(std::chrono::nanoseconds duration) {
+    if (duration.count() < 0) duration = std::chrono::nanoseconds{0};
+    std::size_t range = 0;
+    while (range < bounds.size() && duration > bounds[range])
+      ++range;
+    counts_[range].add();
+    sum_ns_.add(static_cast<std::uint64_t>(duration.count()));
+  }
+
+  /// Observations in one range (not cumulative). `range` < range_count.
+  std::uint64_t count(std::size_t range) const { return counts_[range].value(); }
+  std::uint64_t sum_ns() const { return sum_ns_.value(); }
+
+ private:
+  std::array<Counter, range_count> counts_;
+  Counter sum_ns_;
+};
+
+}  // namespace azulb::base

@@ -1,0 +1,136 @@
+// The way of access log lines out of the process: a bounded ring per worker, one thread that writes them.
+// A worker makes no system call for a line (one write to an eventfd when its ring passes half full), takes no
+// lock and allocates nothing. When the output is slower than the workers, lines are dropped and counted;
+// traffic goes on.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "azulb/base/counter.hpp"
+#include "azulb/base/output_file.hpp"
+#include "azulb/base/result.hpp"
+
+namespace azulb::base {
+
+class LineSink;
+
+/// One worker's end: a ring of bytes with one producer (the worker) and one consumer (the sink's thread).
+/// Made by LineSink::add_producer() and owned by the sink.
+class LineProducer {
+ public:
+  LineProducer(std::size_t capacity_bytes, int wake_descriptor);
+
+  /// Room for a line of at most `size_bytes`, contiguous, valid until commit() or the next reserve(). Null
+  /// when the ring is too full: the line is then counted as dropped. Worker's thread only.
+  char* reserve(std::size_t size_bytes);
+
+  /// Hands over the first `used_bytes` (at most what was reserved) of the reserved room: whole lines, the
+  /// newline included. Zero hands over nothing. Worker's thread only.
+  void commit(std::size_t used_bytes);
+
+  /// Lines that found no room. Any thread.
+  std::uint64_t dropped() const { return dropped_.value(); }
+
+ private:
+  friend class LineSink;
+
+  /// The oldest contiguous bytes not yet released; empty when there are none. Sink's thread only.
+  std::string_view peek();
+  void release(std::size_t size_bytes);
+  void request_wake();
+
+  const std::size_t capacity_;
+  const int wake_descriptor_;
+  const std::unique_ptr<char[]> ring_;
+
+  // Positions count bytes from the start and never wrap (2^64 bytes are centuries); the place in the ring is
+  // the position modulo the capacity. A line that would cross the ring's end starts at its beginning instead:
+  // pad_position_ is where the bytes skipped so begin. There is at most one such gap between the two
+  // positions.
+  alignas(64) std::atomic<std::uint64_t> write_position_{0};
+  std::atomic<std::uint64_t> pad_position_{UINT64_MAX};
+  std::uint64_t read_seen_ =
+      0;  // the producer's copy of read_position_, refreshed only when it says "too full"
+  std::uint64_t reserved_at_ = 0;
+  std::size_t reserved_size_ = 0;
+  Counter dropped_;
+  alignas(64) std::atomic<std::uint64_t> read_position_{0};
+  std::atomic<bool> wake_requested_{false};
+};
+
+/// One per process: owns the output, the producers and the writing thread.
+class LineSink {
+ public:
+  static constexpr std::size_t default_ring_bytes = std::size_t{1} << 20;
+  /// The longest that a committed line waits before it is written while the output takes bytes.
+  static constexpr std::chrono::milliseconds flush_interval{100};
+  /// How long stop() goes on trying while the output takes nothing at all.
+  static constexpr std::chrono::milliseconds stop_patience{1000};
+
+  /// `output`: "off" | "stdout" | "stderr" | "syslog" | a path. Starts the thread (none for "off"). The error
+  /// names the output and the remedy.
+  static Result<std::unique_ptr<LineSink>> open(const std::string& output);
+
+  /// stop()s.
+  ~LineSink();
+  LineSink(const LineSink&) = delete;
+  LineSink& operator=(const LineSink&) = delete;
+
+  /// False for "off": then there is nothing to format lines for.
+  bool enabled() const { return mode_ != Mode::off; }
+
+  /// A ring of its own for one more worker, freed with the sink. Any thread; at start, not per request.
+  LineProducer& add_producer(std::size_t ring_bytes = default_ring_bytes);
+
+  /// Opens the file anew, if the output is a file; done by the writing thread soon after. Takes no lock and
+  /// allocates nothing: a signal handler may call it. A file that cannot be opened is logged, and the old one
+  /// stays in use.
+  void reopen();
+
+  /// Writes everything that was committed before the call, then ends the thread. Producers drop lines from
+  /// then on are never written: stop the workers first. May be called again.
+  void stop();
+
+  /// Lines that found no room in their ring, all producers together. Any thread.
+  std::uint64_t dropped_lines() const;
+  /// Lines that the output refused (disk full, reader gone). Any thread.
+  std::uint64_t lost_lines() const { return lost_lines_.value(); }
+
+ private:
+  enum class Mode { off, file, syslog };
+
+  LineSink(Mode mode, std::string output, OutputFile file, int wake_descriptor);
+
+  void run();
+  bool drain();
+  bool write_file(std::string_view lines);
+  static void write_syslog(std::string_view lines);
+  void note_failure(std::string_view unwritten, const Error& error);
+  void reopen_file();
+  void wait_for_work();
+  void wake();
+
+  const Mode mode_;
+  const std::string output_;
+  const int wake_descriptor_;
+  OutputFile file_;           // the writing thread's, after open()
+  bool in_mid_line_ = false;  // the file ends in part of a line whose rest was refused
+  bool failing_ = false;      // the last write was refused; logged once
+  Counter lost_lines_;
+  std::atomic<bool> reopen_requested_{false};
+  std::atomic<bool> stop_requested_{false};
+  mutable std::mutex producers_mutex_;  // guards the vector, not the rings; workers never take it
+  std::vector<std::unique_ptr<LineProducer>> producers_;
+  std::thread thread_;
+};
+
+}  // namespace azulb::base

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -43,15 +42,13 @@ class Gauge {
 /// thread may read; what it reads may lack part of an observation made at that moment.
 class Histogram {
  public:
-  /// Upper bounds of the ranges, inclusive; a last range without a bound follows.
-  static constexpr std::array<std::chrono::nanoseconds, 16> bounds = {
-      std::chrono::microseconds{500},  std::chrono::milliseconds{1},    std::chrono::microseconds{2500},
-      std::chrono::milliseconds{5},    std::chrono::milliseconds{10},   std::chrono::milliseconds{25},
-      std::chrono::milliseconds{50},   std::chrono::milliseconds{100},  std::chrono::milliseconds{250},
-      std::chrono::milliseconds{500},  std::chrono::milliseconds{1000}, std::chrono::milliseconds{2500},
-      std::chrono::milliseconds{5000}, std::chrono::seconds{10},        std::chrono::seconds{30},
-      std::chrono::seconds{60}};
-  static constexpr std::size_t range_count = bounds.size() + 1;
+  /// Upper bounds of the ranges, inclusive, in nanoseconds: 500 µs to 60 s. A last range without a bound
+  /// follows.
+  static constexpr std::array<std::int64_t, 16> bounds_ns = {
+      500'000,       1'000'000,      2'500'000,      5'000'000,     10'000'000,    25'000'000,
+      50'000'000,    100'000'000,    250'000'000,    500'000'000,   1'000'000'000, 2'500'000'000,
+      5'000'000'000, 10'000'000'000, 30'000'000'000, 60'000'000'000};
+  static constexpr std::size_t range_count = bounds_ns.size() + 1;
 
   /// A negative duration counts as zero.
   void observe(std::chrono::nanoseconds duration) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "azulb/base/line_sink.hpp"
+#include "azulb/base/random.hpp"
 #include "azulb/base/result.hpp"
 #include "azulb/proxy/error_word.hpp"
 
@@ -20,10 +20,10 @@ namespace azulb::proxy {
 /// What is known of an exchange at its end. Views need to live only until the line is formatted. An empty
 /// view, a status of 0, a port of 0 and a negative duration mean "absent".
 struct AccessRecord {
-  static constexpr std::chrono::nanoseconds absent{-1};
+  static constexpr std::int64_t absent = -1;
 
-  std::chrono::system_clock::time_point time;  // when the request's first byte came
-  std::string_view client_ip;                  // numeric; empty for a unix socket
+  std::int64_t time_ns = 0;    // wall clock, when the request's first byte came
+  std::string_view client_ip;  // numeric; empty for a unix socket
   std::uint16_t client_port = 0;
   std::string_view listener;
   std::string_view host;
@@ -38,10 +38,10 @@ struct AccessRecord {
   std::string_view request_id;
   std::uint64_t bytes_received = 0;  // from the client, head and body
   std::uint64_t bytes_sent = 0;      // to the client, head and body
-  std::chrono::nanoseconds duration = absent;
-  std::chrono::nanoseconds time_to_first_byte = absent;
-  std::chrono::nanoseconds upstream_time = absent;  // of the last attempt: request sent to response complete
-  std::chrono::nanoseconds queue_time = absent;
+  std::int64_t duration_ns = absent;
+  std::int64_t time_to_first_byte_ns = absent;
+  std::int64_t upstream_time_ns = absent;  // of the last attempt: request sent to response complete
+  std::int64_t queue_time_ns = absent;
   ErrorWord error = ErrorWord::none;
   std::string_view user_agent;
   std::string_view referer;
@@ -80,9 +80,9 @@ enum class AccessField : std::uint8_t {
 class TimeText {
  public:
   /// "2026-11-23T09:33:49.123Z", 24 bytes.
-  char* write_iso(std::chrono::system_clock::time_point time, char* out);
+  char* write_iso(std::int64_t time_ns, char* out);
   /// "23/Nov/2026:09:33:49 +0000" in the local zone, 26 bytes.
-  char* write_common(std::chrono::system_clock::time_point time, char* out);
+  char* write_common(std::int64_t time_ns, char* out);
 
  private:
   std::time_t iso_second_ = -1;
@@ -137,13 +137,13 @@ class AccessLogFormat {
 /// the rest.
 class AccessLogSampler {
  public:
-  /// `share` 0..1. The same seed gives the same decisions; give each worker its own.
-  AccessLogSampler(double share, std::uint64_t seed);
+  /// `share` 0..1. The same random numbers give the same decisions.
+  AccessLogSampler(double share, base::Random random);
   bool keep(const AccessRecord& record);
 
  private:
   std::uint64_t threshold_;  // a draw below it is kept; UINT64_MAX: all are
-  std::uint64_t state_;
+  base::Random random_;
 };
 
 /// A worker's access log: sampling, formatting straight into the ring, no system call. Not thread-safe.

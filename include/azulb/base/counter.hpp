@@ -51,13 +51,13 @@ class Histogram {
   static constexpr std::size_t range_count = bounds_ns.size() + 1;
 
   /// A negative duration counts as zero.
-  void observe(std::chrono::nanoseconds duration) {
-    if (duration.count() < 0) duration = std::chrono::nanoseconds{0};
+  void observe(std::int64_t duration_ns) {
+    if (duration_ns < 0) duration_ns = 0;
     std::size_t range = 0;
-    while (range < bounds.size() && duration > bounds[range])
+    while (range < bounds_ns.size() && duration_ns > bounds_ns[range])
       ++range;
     counts_[range].add();
-    sum_ns_.add(static_cast<std::uint64_t>(duration.count()));
+    sum_ns_.add(static_cast<std::uint64_t>(duration_ns));
   }
 
   /// Observations in one range (not cumulative). `range` < range_count.

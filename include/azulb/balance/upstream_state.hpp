@@ -1,0 +1,110 @@
+// The running state of one upstream: its servers, totals, ejections, retry budget and policy.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "azulb/balance/outlier.hpp"
+#include "azulb/balance/retry.hpp"
+#include "azulb/balance/selector.hpp"
+#include "azulb/balance/server_state.hpp"
+
+namespace azulb::balance {
+
+struct UpstreamSettings {
+  std::string name;
+  std::string balance = "round_robin";  // a name that find_policy() knows
+  double hash_load_factor = 0.0;        // 0 = unbounded; else at least 1
+  OutlierSettings outlier;
+  RetrySettings retry;
+};
+
+struct UpstreamSummary {
+  std::uint32_t servers = 0;
+  std::uint32_t up = 0;  // by health, ejected ones included
+  std::uint32_t down = 0;
+  std::uint32_t unknown = 0;  // waiting for the first verdict
+  std::uint32_t ejected = 0;
+  std::uint32_t eligible = 0;  // up and not ejected
+  /// When the first server that is up and ejected comes back (monotonic milliseconds); 0 = none is.
+  std::int64_t next_return_ms = 0;
+};
+
+/// Why nothing can be chosen just now.
+enum class Availability : std::uint8_t {
+  available,
+  awaiting_first_check,  // no server is eligible, but one has no verdict yet: wait
+  ejected,               // every server that is up is ejected: next_return_ms says until when
+  down,                  // no server is up
+};
+/// "available", "awaiting_first_check", "ejected", "down".
+std::string_view to_string(Availability availability);
+Availability availability_of(const UpstreamSummary& summary);
+
+/// Shared by main and all workers, immovable. Lock-free throughout; what is marked main is for the main
+/// thread only.
+class UpstreamState {
+ public:
+  /// Main. `servers`: at least one, at most max_servers; a server may be shared with the UpstreamState of an
+  /// earlier snapshot. An unknown policy name is a programmer's mistake.
+  UpstreamState(const UpstreamSettings& settings, std::vector<std::shared_ptr<ServerState>> servers);
+  UpstreamState(const UpstreamState&) = delete;
+  UpstreamState& operator=(const UpstreamState&) = delete;
+
+  static constexpr std::uint32_t max_servers = (1U << 20U) - 1;
+
+  const UpstreamSettings& settings() const { return settings_; }
+  std::uint32_t server_count() const { return static_cast<std::uint32_t>(servers_.size()); }
+  ServerState& server(std::uint32_t index) { return *servers_[index]; }
+  const ServerState& server(std::uint32_t index) const { return *servers_[index]; }
+  const std::shared_ptr<ServerState>& shared_server(std::uint32_t index) const { return servers_[index]; }
+
+  /// Main: one per worker.
+  std::unique_ptr<Selector> make_selector(std::uint64_t seed) { return policy_->make_selector(seed); }
+
+  /// Counts a request on a server that was not chosen by a Selector (say, by a sticky cookie).
+  void acquire(std::uint32_t index);
+  /// Ends a request counted by acquire() or Selector::choose_and_acquire().
+  void release(std::uint32_t index);
+
+  /// Requests under way on all servers.
+  std::uint64_t total_active() const { return total_active_.load(std::memory_order_relaxed); }
+  /// Moves whenever a server becomes eligible or stops being so.
+  std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+
+  /// Main: a health check of this server has finished. True if its state flipped: log it, once.
+  bool record_check(std::uint32_t index, bool passed, std::string_view reason);
+  /// Workers: how an attempt ended, for the passive checks. Says if this call ejected the server.
+  Ejection record_outcome(std::uint32_t index, Outcome outcome, std::int64_t now_ms);
+  /// Main's ticker, some ten times a second: ends ejections whose time is over and returns those servers;
+  /// also puts right what exchanges of an earlier snapshot have changed in shared servers. Linear in the
+  /// servers.
+  std::vector<std::uint32_t> expire_ejections(std::int64_t now_ms);
+
+  std::uint32_t ejected_count() const { return outlier_.ejected_count(); }
+  RetryBudget& retry_budget() { return retry_budget_; }
+
+  /// Counts, linear in the servers: for admin, and to decide what to do when nothing could be chosen.
+  UpstreamSummary summary() const;
+
+ private:
+  friend class Selector;
+
+  void eligibility_changed(std::uint32_t index);
+
+  const UpstreamSettings settings_;
+  const std::vector<std::shared_ptr<ServerState>> servers_;
+  Outlier outlier_;
+  RetryBudget retry_budget_;
+  std::vector<bool> eligible_seen_;  // main: as of the last reconciliation
+  std::unique_ptr<Policy> policy_;
+  alignas(64) std::atomic<std::uint64_t> generation_{1};
+  alignas(64) std::atomic<std::uint64_t> total_active_{0};
+};
+
+}  // namespace azulb::balance

@@ -1,0 +1,232 @@
+"""The profiles: what is asked of every contender, and how a round is measured."""
+
+import contextlib
+import json
+import os
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from statistics import median
+
+import contenders
+import machine
+
+BODY_BYTES = {"/": 100, "/64k": 65536, "/1m": 1048576}
+
+
+@dataclass(frozen=True)
+class Profile:
+    name: str
+    title: str
+    path: str = "/"
+    mode: str = "closed"
+    connections: int = 32
+    kind: str = "cpu"  # cpu | memory | latency
+
+
+PROFILES = {profile.name: profile for profile in (
+    Profile("small", "small responses, 32 keep-alive connections"),
+    Profile("64k", "64 KiB responses, 32 keep-alive connections", "/64k"),
+    Profile("1m", "1 MiB responses, 8 keep-alive connections", "/1m", connections=8),
+    Profile("connection", "a connection per request, 32 at once", mode="connection"),
+    Profile("websocket_echo", "WebSocket echo of 128 bytes, 32 connections", "/ws", "websocket_echo"),
+    Profile("idle_websocket", "memory of an idle WebSocket", "/ws", "websocket_idle", 5000, "memory"),
+    Profile("latency", "latency at a fixed rate, 64 connections", "/", "rate", 64, "latency"),
+)}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """All that starting a contender needs."""
+    tools: str
+    azulb: str
+    backend: str
+    directory: str
+    cpu: int
+    websocket: bool = False
+    forwarded_headers: bool = False
+    nginx_buffers: str = "8 4k"
+    haproxy_global: str = ""
+    haproxy_splice: str = ""
+
+
+class BenchmarkError(Exception):
+    pass
+
+
+class Bench:
+    def __init__(self, options, progress):
+        self.options = options
+        self.progress = progress
+        self.skipped = {}  # contender: why
+
+    def run(self, profile):
+        """Measures one profile; returns its part of the report."""
+        with contextlib.ExitStack() as stack:
+            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="azulb-bench-"))
+            backend = stack.enter_context(contenders.Server(
+                "backend", [os.path.join(self.options.tools, "bench_backend")], self.options.load_cpu, directory))
+            setup = Setup(tools=self.options.tools, azulb=self.options.azulb, backend=backend.address,
+                          directory=directory, cpu=self.options.proxy_cpu, websocket=profile.path == "/ws",
+                          forwarded_headers=self.options.forwarded_headers, **self._tuning(profile))
+            if profile.kind == "memory":
+                return self._memory(profile, setup)
+            running = {}
+            for name in self.options.contenders:
+                with self._skipping(name):
+                    running[name] = stack.enter_context(contenders.ALL[name](setup))
+            if not running:
+                raise BenchmarkError("no contender is left")
+            for server in running.values():  # fills pools, faults in memory
+                self._load(profile if profile.kind == "cpu" else PROFILES["small"], server, min(0.5, self.options.seconds))
+            if profile.kind == "latency":
+                return self._latency(profile, running)
+            return self._cpu(profile, running)
+
+    @staticmethod
+    def _tuning(profile):
+        """What an expert sets for bodies of that size; see README.md for how these were chosen."""
+        large = profile.path in ("/64k", "/1m")
+        return {"nginx_buffers": "8 64k" if large else "8 4k",
+                "haproxy_splice": "option splice-response" if large else ""}
+
+    @contextlib.contextmanager
+    def _skipping(self, name):
+        try:
+            yield
+        except contenders.Unavailable as why:
+            if name not in self.skipped:
+                self.progress(f"skipping {name}: {why}")
+            self.skipped[name] = str(why)
+
+    def _rounds(self, running):
+        """Yields (round, name, server); the order turns so that no contender always follows the same one."""
+        names = list(running)
+        for number in range(self.options.rounds):
+            turn = number % len(names)
+            for name in names[turn:] + names[:turn]:
+                yield number, name, running[name]
+
+    def _load_command(self, profile, server, seconds, extra=()):
+        command = [os.path.join(self.options.tools, "bench_load"), "--address", server.address, "--mode", profile.mode,
+                   "--path", profile.path, "--connections", str(profile.connections), "--seconds", str(seconds), *extra]
+        if profile.path in BODY_BYTES:
+            command += ["--expect-bytes", str(BODY_BYTES[profile.path])]
+        return command
+
+    def _load(self, profile, server, seconds, extra=()):
+        done = subprocess.run(self._load_command(profile, server, seconds, extra), stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=seconds + 60,
+                              preexec_fn=machine.child_setup(self.options.load_cpu))
+        try:
+            result = json.loads(done.stdout)
+        except json.JSONDecodeError:
+            raise BenchmarkError(f"bench_load against {server.name}: {done.stderr.strip() or 'no result'}") from None
+        if result["requests"] == 0:
+            raise BenchmarkError(f"{server.name} answered nothing: {result['first_error']}")
+        return result
+
+    def _cpu(self, profile, running):
+        samples = {name: [] for name in running}
+        ticks = {name: machine.cpu_ticks(server.processes()) for name, server in running.items()}
+        for number, name, server in self._rounds(running):
+            processes = server.processes()
+            before = machine.cpu_ns(processes)
+            result = self._load(profile, server, self.options.seconds)
+            spent_ns = machine.cpu_ns(processes) - before
+            sample = {"cpu_us": spent_ns / 1000 / result["requests"], "per_second": result["requests"] / result["seconds"],
+                      "busy": spent_ns / 1e9 / result["seconds"], "errors": result["errors"],
+                      "reconnects": result["reconnects"], "p50_us": result["p50_us"], "p99_us": result["p99_us"],
+                      "first_error": result["first_error"]}
+            samples[name].append(sample)
+            self._report_sample(profile, number, name, sample,
+                                f"{sample['cpu_us']:8.2f} µs CPU, {sample['per_second']:8.0f}/s, "
+                                f"CPU {sample['busy'] * 100:3.0f} %")
+        rows = {}
+        for name, server in running.items():
+            user, system = (after - before for after, before in
+                            zip(machine.cpu_ticks(server.processes()), ticks[name]))
+            rows[name] = self._summary(samples[name], ("cpu_us", "per_second", "busy", "p50_us", "p99_us"))
+            rows[name]["user_us"] = rows[name]["cpu_us"] * user / max(1, user + system)
+        return {"samples": samples, "rows": rows, "ratios": self._ratios(samples, "cpu_us")}
+
+    def _latency(self, profile, running):
+        small = PROFILES["small"]
+        fastest = {name: self._load(small, server, self.options.seconds)["requests"] / self.options.seconds
+                   for name, server in running.items()}
+        rate = self.options.rate or round(0.5 * min(fastest.values()), -2)
+        self.progress(f"  rate: {rate:.0f}/s")
+        samples = {name: [] for name in running}
+        for number, name, server in self._rounds(running):
+            result = self._load(profile, server, self.options.seconds, ("--rate", str(rate)))
+            samples[name].append({key: result[key] for key in (
+                "p50_us", "p90_us", "p99_us", "p999_us", "errors", "first_error")})
+            self._report_sample(profile, number, name, samples[name][-1],
+                                f"p50 {result['p50_us']:7.0f} µs, p99 {result['p99_us']:7.0f} µs")
+        rows = {name: self._summary(samples[name], ("p50_us", "p90_us", "p99_us", "p999_us")) for name in running}
+        return {"rate": rate, "samples": samples, "rows": rows, "ratios": self._ratios(samples, "p99_us")}
+
+    def _memory(self, profile, setup):
+        """Growth of the process by idle WebSockets, each time from a newly started and warmed contender."""
+        profile = replace(profile, connections=self.options.websockets)
+        samples = {}
+        for number in range(min(self.options.rounds, 3)):
+            for name in self.options.contenders:
+                with self._skipping(name), contenders.ALL[name](setup) as server:
+                    self._load(replace(PROFILES["websocket_echo"], connections=16), server, 0.3)
+                    sample = self._hold(profile, server)
+                    samples.setdefault(name, []).append(sample)
+                    self._report_sample(profile, number, name, sample,
+                                        f"{sample['bytes']:8.0f} bytes for each of {profile.connections}")
+        rows = {name: self._summary(samples[name], ("bytes",)) for name in samples}
+        return {"connections": profile.connections, "samples": samples, "rows": rows,
+                "ratios": self._ratios(samples, "bytes")}
+
+    def _hold(self, profile, server):
+        before = self._settled_memory(server)
+        load = subprocess.Popen(self._load_command(profile, server, 1), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                text=True, preexec_fn=machine.child_setup(self.options.load_cpu))
+        try:
+            first = json.loads(load.stdout.readline() or "{}")
+            grown = self._settled_memory(server) - before
+            output, _ = load.communicate(timeout=60)  # closes its input: it checks that every socket still echoes
+            result = json.loads(output)
+        finally:
+            if load.poll() is None:
+                load.kill()
+                load.wait()
+        if first.get("open") != profile.connections:
+            raise BenchmarkError(f"{server.name}: {first.get('open')} of {profile.connections} WebSockets opened: "
+                                 f"{result['first_error']}")
+        return {"bytes": grown / profile.connections, "errors": result["errors"], "first_error": result["first_error"]}
+
+    @staticmethod
+    def _settled_memory(server):
+        """The memory once it has stopped moving."""
+        processes = server.processes()
+        last = machine.memory_bytes(processes)
+        for _ in range(50):
+            time.sleep(0.1)
+            now = machine.memory_bytes(processes)
+            if now == last:
+                break
+            last = now
+        return last
+
+    def _report_sample(self, profile, number, name, sample, text):
+        trouble = f", {sample['errors']} ERRORS ({sample['first_error']})" if sample["errors"] else ""
+        self.progress(f"  {profile.name} {number + 1}/{self.options.rounds} {name:8} {text}{trouble}")
+
+    @staticmethod
+    def _summary(samples, keys):
+        row = {key: median(sample[key] for sample in samples) for key in keys}
+        row["errors"] = sum(sample["errors"] for sample in samples)
+        return row
+
+    @staticmethod
+    def _ratios(samples, key):
+        """Median over the rounds of each pair's ratio within the same round: {"azulb": {"relay": 1.05, ...}, ...}"""
+        return {one: {other: median(a[key] / b[key] if b[key] > 0 else float("inf")
+                                    for a, b in zip(samples[one], samples[other]))
+                      for other in samples if other != one} for one in samples}

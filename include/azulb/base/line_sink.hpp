@@ -111,10 +111,11 @@ class LineSink {
   LineSink(Mode mode, std::string output, OutputFile file, int wake_descriptor);
 
   void run();
-  bool drain();
-  bool write_file(std::string_view lines);
+  void drain();
+  void write_file(std::string_view lines);
+  bool write_whole(std::string_view bytes, std::size_t* written = nullptr);
   static void write_syslog(std::string_view lines);
-  void note_failure(std::string_view unwritten, const Error& error);
+  void note_failure(std::string_view unwritten);
   void reopen_file();
   void wait_for_work();
   void wake();
@@ -122,9 +123,12 @@ class LineSink {
   const Mode mode_;
   const std::string output_;
   const int wake_descriptor_;
-  OutputFile file_;           // the writing thread's, after open()
-  bool in_mid_line_ = false;  // the file ends in part of a line whose rest was refused
-  bool failing_ = false;      // the last write was refused; logged once
+  // The writing thread's, once it runs:
+  OutputFile file_;
+  std::string last_error_;
+  bool ends_in_broken_line_ = false;  // the rest of the file's last line was refused
+  bool failing_ = false;              // the last write was refused; logged once
+  bool given_up_ = false;             // stopping, and the output took nothing for stop_patience
   Counter lost_lines_;
   std::atomic<bool> reopen_requested_{false};
   std::atomic<bool> stop_requested_{false};

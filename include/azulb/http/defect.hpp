@@ -39,6 +39,7 @@ enum class Defect : std::uint8_t {
   bad_chunk_size,
   chunk_too_large,
   bad_chunk_end,
+  bad_chunk_extension,
   chunk_extension_too_long,
   trailer_too_large,
   // routing (RFC 9110 section 7.2, RFC 9112 section 3.2)

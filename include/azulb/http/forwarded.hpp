@@ -36,7 +36,6 @@ struct ForwardedValues {
   std::string_view port;        // X-Forwarded-Port; empty = not written
   std::string_view request_id;  // passed on or made
 
-  std::array<char, 48> client_text;
   std::array<char, 48> peer_text;
   std::array<char, 8> port_text;
   std::array<char, 32> made_request_id;

@@ -22,6 +22,7 @@ struct RequestHeadOut {
   BodyKind body = BodyKind::none;              // none: neither Content-Length nor Transfer-Encoding
   std::uint64_t content_length = 0;
   bool te_trailers = false;  // "TE: trailers" with "Connection: TE"
+  bool expect_continue = false;  // "Expect: 100-continue"
   std::string_view upgrade;  // not empty: "Connection: Upgrade" and "Upgrade: <upgrade>"
   bool close = false;        // "Connection: close"
 };

@@ -5,7 +5,7 @@
 
 namespace azulb::http {
 
-/// Marks Connection and the fields it names, Keep-Alive, Proxy-Connection, Proxy-Authorization, TE,
+/// Marks Connection and the fields it names, Keep-Alive, Proxy-Connection, TE,
 /// Transfer-Encoding, Content-Length, Upgrade, HTTP2-Settings, Host, Expect, underscore twins, and Trailer
 /// where the body is not chunked: all that the head writer writes anew or nobody behind azulb may see.
 /// Connection cannot name away what a server needs to understand the message (Host, Cookie, Authorization,

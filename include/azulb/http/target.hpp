@@ -23,9 +23,13 @@ struct Target {
   std::string_view query_string() const { return query.empty() ? query : query.substr(1); }
 };
 
-/// Splits a target. Takes origin-form, absolute-form with http or https and without user information, and "*"
-/// for OPTIONS only. A fragment, a control byte, a space and a byte over 0x7E are `bad_target`; other visible
-/// bytes pass as they are, as browsers send some that RFC 3986 would have percent-encoded.
+/// Not empty and only bytes that may be in a target: no control byte, space, "#" (a fragment) or byte over 0x7E. Other
+/// visible bytes pass as they are: browsers send some that RFC 3986 would have percent-encoded. http1::HeadParser
+/// accepts only such targets.
+bool is_target_text(std::string_view text);
+
+/// Splits a target whose bytes have been judged. Takes origin-form, absolute-form with http or https and without user
+/// information, and "*" for OPTIONS only; else `bad_target`.
 Defect parse_target(Method method, std::string_view text, Target& target);
 
 /// A Host value or an authority split in its parts; views.
@@ -34,7 +38,7 @@ struct Authority {
   std::string_view port;  // digits, or empty
 };
 
-/// uri-host [":" port]: a registered name of RFC 3986 characters (with "_", valid percent-encodings), an IPv4
+/// uri-host [":" port]: a name of letters, digits, "-._~" and valid percent-encodings, an IPv4
 /// or a bracketed IPv6 address; port at most 65535. False when malformed. Empty text is malformed.
 bool parse_authority(std::string_view text, Authority& authority);
 

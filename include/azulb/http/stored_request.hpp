@@ -1,0 +1,41 @@
+// A request's head kept for as long as its exchange lives: a retry, the access log and header rules read it after the
+// bytes it came in are gone. One pooled block holds the head, its fields and their bytes.
+#pragma once
+
+#include <string_view>
+
+#include "azulb/base/buffer.hpp"
+#include "azulb/http/forwarded.hpp"
+#include "azulb/http/framing.hpp"
+#include "azulb/http/head.hpp"
+
+namespace azulb::http {
+
+/// What is known about one request. Views point into the block that holds it.
+struct Request {
+  RequestHead head;
+  RequestInfo info;
+  ForwardedValues forwarded;
+};
+
+/// Owns one Request; movable, and empty after a move or `reset`. Not thread-safe.
+class StoredRequest {
+ public:
+  StoredRequest() = default;
+  /// Copies `parsed`, whose views all point into `bytes`. `info` and `forwarded` are left to be judged.
+  StoredRequest(const RequestHead& parsed, std::string_view bytes);
+  StoredRequest(StoredRequest&&) noexcept = default;
+  StoredRequest& operator=(StoredRequest&&) noexcept = default;
+
+  explicit operator bool() const { return !block_.empty(); }
+  Request& operator*() { return *get(); }
+  Request* operator->() { return get(); }
+  const Request* operator->() const { return get(); }
+  void reset() { block_.clear(); }
+
+ private:
+  Request* get() const { return reinterpret_cast<Request*>(const_cast<char*>(block_.data())); }
+  base::Buffer block_;
+};
+
+}  // namespace azulb::http

@@ -1,0 +1,28 @@
+#include "azulb/http/stored_request.hpp"
+
+#include <cstring>
+#include <memory>
+#include <new>
+#include <type_traits>
+
+namespace azulb::http {
+
+static_assert(std::is_trivially_destructible_v<Request>, "a block is dropped without a destructor");
+static_assert(std::is_trivially_copyable_v<Field>);
+static_assert(alignof(Request) <= alignof(std::max_align_t) && alignof(Field) <= alignof(Request));
+
+StoredRequest::StoredRequest(const RequestHead& parsed, std::string_view bytes) {
+  constexpr std::size_t fields_offset = (sizeof(Request) + alignof(Field) - 1) / alignof(Field) * alignof(Field);
+  const std::size_t bytes_offset = fields_offset + parsed.fields.size() * sizeof(Field);
+  const std::size_t size_bytes = bytes_offset + bytes.size();
+  char* block = block_.prepare(size_bytes).data();
+  block_.commit(size_bytes);
+  auto* request = new (block) Request;
+  auto* fields = reinterpret_cast<Field*>(block + fields_offset);
+  std::uninitialized_copy(parsed.fields.begin(), parsed.fields.end(), fields);
+  std::memcpy(block + bytes_offset, bytes.data(), bytes.size());
+  request->head = parsed;
+  relocate(request->head, bytes.data(), block + bytes_offset, std::span(fields, parsed.fields.size()));
+}
+
+}  // namespace azulb::http

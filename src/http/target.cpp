@@ -1,0 +1,143 @@
+#include "azulb/http/target.hpp"
+
+#include <cstddef>
+
+#include "azulb/base/address.hpp"
+#include "azulb/http/bytes.hpp"
+#include "azulb/http/field.hpp"
+
+namespace azulb::http {
+namespace {
+
+/// Splits at "?"; an absolute-form's path may be missing (RFC 9112 section 3.2.4).
+void split_path(std::string_view text, std::string_view path_if_none, Target& target) {
+  const std::size_t mark = text.find('?');
+  target.path = text.substr(0, mark);
+  target.query = mark == std::string_view::npos ? std::string_view{} : text.substr(mark);
+  if (target.path.empty()) target.path = path_if_none;
+}
+
+Defect parse_absolute(Method method, std::string_view text, Target& target) {
+  const std::size_t scheme_end = text.find("://");
+  if (scheme_end == std::string_view::npos) return Defect::bad_target;
+  target.form = TargetForm::absolute;
+  target.scheme = text.substr(0, scheme_end);
+  if (!equal_ignore_case(target.scheme, "http") && !equal_ignore_case(target.scheme, "https")) {
+    return Defect::bad_target;
+  }
+  std::string_view rest = text.substr(scheme_end + 3);
+  const std::size_t authority_end = rest.find_first_of("/?");
+  target.authority = rest.substr(0, authority_end);
+  rest = authority_end == std::string_view::npos ? std::string_view{} : rest.substr(authority_end);
+  Authority authority;
+  if (!parse_authority(target.authority, authority)) return Defect::bad_target;
+  split_path(rest, method == Method::options && rest.empty() ? "*" : "/", target);
+  return Defect::none;
+}
+
+bool is_port(std::string_view text) {
+  if (text.empty() || text.size() > 5) return false;
+  unsigned port = 0;
+  for (const char byte : text) {
+    if (!is_digit(byte)) return false;
+    port = port * 10 + static_cast<unsigned>(byte - '0');
+  }
+  return port <= 65535;
+}
+
+/// 1*( unreserved / pct-encoded ): RFC 3986 section 3.2.2 without sub-delims; covers IPv4 addresses.
+bool is_registered_name(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (is_byte(text[i], class_host)) continue;
+    if (text[i] != '%' || i + 2 >= text.size() || !is_byte(text[i + 1], class_hex) ||
+        !is_byte(text[i + 2], class_hex)) {
+      return false;
+    }
+    i += 2;
+  }
+  return !text.empty();
+}
+
+/// "[" IPv6address "]" (RFC 3986): groups of 1 to 4 hex digits, at most one "::", at the end perhaps an IPv4 address.
+/// Zone ids and IPvFuture are not taken.
+bool is_ipv6_literal(std::string_view text) {
+  if (text.size() < 4 || text.size() > 47 || text.find(':') == std::string_view::npos) return false;
+  return base::IpAddress::parse(text.substr(1, text.size() - 2)).has_value();
+}
+
+/// Reads one percent-decoded byte and moves on; an invalid encoding stands for itself.
+char next_decoded(std::string_view& text) {
+  if (text[0] == '%' && text.size() >= 3 && hex_value(text[1]) >= 0 && hex_value(text[2]) >= 0) {
+    const int byte = hex_value(text[1]) * 16 + hex_value(text[2]);
+    text.remove_prefix(3);
+    return static_cast<char>(byte);
+  }
+  const char byte = text[0];
+  text.remove_prefix(1);
+  return byte;
+}
+
+bool decodes_to(std::string_view text, std::string_view wanted) {
+  while (!text.empty() && !wanted.empty()) {
+    if (next_decoded(text) != wanted.front()) return false;
+    wanted.remove_prefix(1);
+  }
+  return text.empty() && wanted.empty();
+}
+
+}  // namespace
+
+bool is_target_text(std::string_view text) {
+  for (const char byte : text) {
+    if (!is_byte(byte, class_target)) return false;
+  }
+  return !text.empty();
+}
+
+Defect parse_target(Method method, std::string_view text, Target& target) {
+  target = Target{};
+  if (text.empty()) return Defect::bad_target;
+  if (text.front() == '/') {
+    split_path(text, "/", target);
+    return Defect::none;
+  }
+  if (text == "*") {
+    target.form = TargetForm::asterisk;
+    target.path = text;
+    return method == Method::options ? Defect::none : Defect::bad_target;
+  }
+  return parse_absolute(method, text, target);
+}
+
+bool parse_authority(std::string_view text, Authority& authority) {
+  authority = Authority{};
+  if (text.empty()) return false;
+  std::size_t host_end;
+  if (text.front() == '[') {
+    const std::size_t bracket = text.find(']');
+    if (bracket == std::string_view::npos) return false;
+    host_end = bracket + 1;
+    if (!is_ipv6_literal(text.substr(0, host_end))) return false;
+  } else {
+    host_end = text.find(':');
+    if (host_end == std::string_view::npos) host_end = text.size();
+    if (!is_registered_name(text.substr(0, host_end))) return false;
+  }
+  authority.host = text.substr(0, host_end);
+  if (host_end == text.size()) return true;
+  if (text[host_end] != ':') return false;
+  authority.port = text.substr(host_end + 1);
+  return authority.port.empty() || is_port(authority.port);  // RFC 3986 allows "host:"
+}
+
+bool has_method_override(std::string_view query_string) {
+  while (!query_string.empty()) {
+    const std::size_t end = query_string.find_first_of("&;");
+    const std::string_view pair = query_string.substr(0, end);
+    if (decodes_to(pair.substr(0, pair.find('=')), "_method")) return true;
+    query_string = end == std::string_view::npos ? std::string_view{} : query_string.substr(end + 1);
+  }
+  return false;
+}
+
+}  // namespace azulb::http

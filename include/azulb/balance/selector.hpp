@@ -28,6 +28,10 @@ class Selector {
   /// eligible one is in it. Nothing is counted and the answer is empty only if no server is eligible.
   std::optional<std::uint32_t> choose_and_acquire(const Choice& choice);
 
+  /// Servers, table entries and tree nodes looked at so far by choosing (rebuilding a table after a change of
+  /// eligibility is not choosing).
+  std::uint64_t probes() const { return probes_; }
+
  protected:
   explicit Selector(UpstreamState& upstream) : upstream_(upstream) {}
 
@@ -35,6 +39,7 @@ class Selector {
   virtual std::optional<std::uint32_t> place(const Choice& choice) = 0;
 
   UpstreamState& upstream_;
+  std::uint64_t probes_ = 0;
 };
 
 /// Whether `index` is in `choice.tried`. Linear: an exchange makes few attempts.

@@ -1,0 +1,47 @@
+#include "azulb/balance/alias_table.hpp"
+
+#include <numeric>
+#include <utility>
+
+namespace azulb::balance {
+
+AliasTable::AliasTable(std::vector<std::uint32_t> weights) : weights_(std::move(weights)) {
+  columns_.reserve(weights_.size());
+  small_.reserve(weights_.size());
+  large_.reserve(weights_.size());
+}
+
+void AliasTable::build(std::span<const std::uint32_t> members) {
+  columns_.clear();
+  small_.clear();
+  large_.clear();
+  const double sum =
+      std::accumulate(members.begin(), members.end(), 0.0,
+                      [this](double total, std::uint32_t member) { return total + weights_[member]; });
+  for (std::uint32_t column = 0; column < members.size(); ++column) {
+    const std::uint32_t member = members[column];
+    // 1 is the mean: what a column holds. `keep` is the member's whole weight until it is shared out below.
+    const double weight = weights_[member] * static_cast<double>(members.size()) / sum;
+    columns_.push_back(Column{weight, member, member});
+    (weight < 1.0 ? small_ : large_).push_back(column);
+  }
+  while (!small_.empty() && !large_.empty()) {
+    Column& small = columns_[small_.back()];
+    Column& large = columns_[large_.back()];
+    small_.pop_back();
+    small.alias = large.own;
+    large.keep -= 1.0 - small.keep;
+    if (large.keep < 1.0) {
+      small_.push_back(large_.back());
+      large_.pop_back();
+    }
+  }
+  // What is left on either side is 1 but for rounding, and is its own alias.
+}
+
+std::uint32_t AliasTable::pick(base::Random& random) const {
+  const Column& column = columns_[random.below(columns_.size())];
+  return random.unit() < column.keep ? column.own : column.alias;
+}
+
+}  // namespace azulb::balance

@@ -1,0 +1,52 @@
+#include "azulb/balance/server_state.hpp"
+
+#include <algorithm>
+
+#include "azulb/base/assert.hpp"
+
+namespace azulb::balance {
+
+namespace {
+
+HealthSettings effective_health(const ServerSettings& settings) {
+  HealthSettings health = settings.health;
+  if (!settings.checked) health.initial = HealthInitial::up;
+  return health;
+}
+
+}  // namespace
+
+ServerState::ServerState(const ServerSettings& settings)
+    : word_(0),
+      weight_(std::clamp<std::uint32_t>(settings.weight, 1, 65535)),
+      checked_(settings.checked),
+      name_(settings.name),
+      address_(settings.address),
+      health_tracker_(effective_health(settings)) {
+  word_.store(static_cast<std::uint64_t>(health_tracker_.state()) << ServerWord::health_shift);
+}
+
+void ServerLoad::begin(ServerState& server) {
+  server.word_.fetch_add(1);
+}
+
+bool ServerLoad::begin_within(ServerState& server, std::uint32_t limit) {
+  std::uint64_t bits = server.word_.load();
+  while (ServerWord{bits}.eligible() && ServerWord{bits}.active() < limit) {
+    if (server.word_.compare_exchange_weak(bits, bits + 1)) return true;
+  }
+  return false;
+}
+
+bool ServerLoad::begin_if(ServerState& server, ServerWord expected, std::uint64_t stamp) {
+  constexpr std::uint64_t below_stamp = (1ULL << ServerWord::stamp_shift) - 1;
+  const std::uint64_t desired = ((expected.bits & below_stamp) + 1) | (stamp << ServerWord::stamp_shift);
+  return server.word_.compare_exchange_strong(expected.bits, desired);
+}
+
+void ServerLoad::end(ServerState& server) {
+  const ServerWord before{server.word_.fetch_sub(1)};
+  AZULB_ASSERT(before.active() > 0);
+}
+
+}  // namespace azulb::balance

@@ -1,0 +1,111 @@
+#include "azulb/balance/upstream_state.hpp"
+
+#include <utility>
+
+#include "azulb/base/assert.hpp"
+
+namespace azulb::balance {
+
+std::string_view to_string(Availability availability) {
+  switch (availability) {
+    case Availability::available:
+      return "available";
+    case Availability::awaiting_first_check:
+      return "awaiting_first_check";
+    case Availability::ejected:
+      return "ejected";
+    case Availability::down:
+      break;
+  }
+  return "down";
+}
+
+Availability availability_of(const UpstreamSummary& summary) {
+  if (summary.eligible > 0) return Availability::available;
+  if (summary.unknown > 0) return Availability::awaiting_first_check;
+  return summary.up > 0 ? Availability::ejected : Availability::down;
+}
+
+UpstreamState::UpstreamState(const UpstreamSettings& settings,
+                             std::vector<std::shared_ptr<ServerState>> servers)
+    : settings_(settings),
+      servers_(std::move(servers)),
+      outlier_(settings_.outlier, servers_),
+      retry_budget_(settings_.retry.budget) {
+  AZULB_ASSERT(!servers_.empty() && servers_.size() <= max_servers);
+  for (const auto& server : servers_)
+    eligible_seen_.push_back(server->eligible());
+  const PolicyEntry* entry = find_policy(settings_.balance);
+  AZULB_ASSERT(entry != nullptr);
+  policy_ = entry->make(*this);
+}
+
+void UpstreamState::acquire(std::uint32_t index) {
+  total_active_.fetch_add(1, std::memory_order_relaxed);
+  ServerLoad::begin(*servers_[index]);
+  policy_->server_changed(index);
+}
+
+void UpstreamState::release(std::uint32_t index) {
+  ServerLoad::end(*servers_[index]);
+  total_active_.fetch_sub(1, std::memory_order_relaxed);
+  policy_->server_changed(index);
+}
+
+bool UpstreamState::record_check(std::uint32_t index, bool passed, std::string_view reason) {
+  ServerState& server = *servers_[index];
+  const Health before = server.health_tracker_.state();
+  if (!server.health_tracker_.record(passed, reason)) return false;
+  // Only main changes these bits, so the difference is still right when other bits have changed meanwhile.
+  const auto difference =
+      static_cast<std::uint64_t>(before) ^ static_cast<std::uint64_t>(server.health_tracker_.state());
+  server.word_.fetch_xor(difference << ServerWord::health_shift);
+  eligibility_changed(index);
+  return true;
+}
+
+Ejection UpstreamState::record_outcome(std::uint32_t index, Outcome outcome, std::int64_t now_ms) {
+  const Ejection ejection = outlier_.record(index, outcome, now_ms);
+  if (ejection.verdict == Ejection::Verdict::ejected) eligibility_changed(index);
+  return ejection;
+}
+
+std::vector<std::uint32_t> UpstreamState::expire_ejections(std::int64_t now_ms) {
+  std::vector<std::uint32_t> returned;
+  outlier_.expire(now_ms, returned);
+  for (const std::uint32_t index : returned)
+    eligibility_changed(index);
+  for (std::uint32_t index = 0; index < server_count(); ++index) {
+    const bool eligible = servers_[index]->eligible();
+    if (eligible == eligible_seen_[index]) continue;
+    eligible_seen_[index] = eligible;
+    eligibility_changed(index);
+  }
+  policy_->reconcile();
+  return returned;
+}
+
+void UpstreamState::eligibility_changed(std::uint32_t index) {
+  policy_->server_changed(index);
+  generation_.fetch_add(1, std::memory_order_acq_rel);
+}
+
+UpstreamSummary UpstreamState::summary() const {
+  UpstreamSummary summary;
+  summary.servers = server_count();
+  for (const auto& server : servers_) {
+    const ServerWord word = server->word();
+    if (word.health() == Health::up) ++summary.up;
+    if (word.health() == Health::down) ++summary.down;
+    if (word.health() == Health::unknown) ++summary.unknown;
+    if (word.ejected()) ++summary.ejected;
+    if (word.eligible()) ++summary.eligible;
+    if (word.health() != Health::up || !word.ejected()) continue;
+    const std::int64_t until_ms = server->ejected_until_ms();
+    const bool sooner = summary.next_return_ms == 0 || until_ms < summary.next_return_ms;
+    if (until_ms != 0 && sooner) summary.next_return_ms = until_ms;
+  }
+  return summary;
+}
+
+}  // namespace azulb::balance

@@ -63,8 +63,12 @@ static_assert(in_order(), "one entry for each Defect, in the order of the enumer
 
 }  // namespace
 
-int defect_status(Defect defect) { return entries[static_cast<std::size_t>(defect)].status; }
+int defect_status(Defect defect) {
+  return entries[static_cast<std::size_t>(defect)].status;
+}
 
-std::string_view defect_word(Defect defect) { return entries[static_cast<std::size_t>(defect)].word; }
+std::string_view defect_word(Defect defect) {
+  return entries[static_cast<std::size_t>(defect)].word;
+}
 
 }  // namespace azulb::http

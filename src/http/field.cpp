@@ -67,7 +67,9 @@ constexpr std::size_t longest_name = 24;
 constexpr std::size_t slot_count = 256;
 
 /// Letters lose their case; for the other bytes of a token it only has to be a function.
-constexpr unsigned fold(char byte) { return static_cast<unsigned char>(byte) | 0x20U; }
+constexpr unsigned fold(char byte) {
+  return static_cast<unsigned char>(byte) | 0x20U;
+}
 
 /// Three factors of six bits each.
 constexpr std::size_t slot_of(std::string_view name, unsigned factors) {
@@ -90,7 +92,8 @@ constexpr bool collides(unsigned factors) {
 /// Factors that give every name a slot of its own: about one in eighty does, the compiler finds the first.
 constexpr unsigned find_factors() {
   unsigned factors = 1;
-  while (collides(factors)) ++factors;
+  while (collides(factors))
+    ++factors;
   return factors;
 }
 constexpr unsigned hash_factors = find_factors();
@@ -153,7 +156,8 @@ FieldId id_with_underscores(std::string_view name) {
   std::array<char, longest_name> dashed;
   // A longer name can only be X_Forwarded_something: its beginning decides.
   const std::size_t size = name.size() < dashed.size() ? name.size() : dashed.size();
-  for (std::size_t i = 0; i < size; ++i) dashed[i] = name[i] == '_' ? '-' : name[i];
+  for (std::size_t i = 0; i < size; ++i)
+    dashed[i] = name[i] == '_' ? '-' : name[i];
   const FieldId id = known_id({dashed.data(), size});
   if (id == FieldId::other || (size < name.size() && id != FieldId::x_forwarded_other)) return FieldId::other;
   return id == FieldId::remote_addr ? FieldId::remote_addr : FieldId::underscore_twin;
@@ -179,7 +183,9 @@ bool equal_ignore_case(std::string_view left, std::string_view right) {
   return true;
 }
 
-bool is_token_byte(unsigned char byte) { return (byte_class[byte] & class_token) != 0; }
+bool is_token_byte(unsigned char byte) {
+  return (byte_class[byte] & class_token) != 0;
+}
 
 bool is_token(std::string_view text) {
   for (const char byte : text) {
@@ -196,8 +202,10 @@ bool is_field_value(std::string_view text) {
 }
 
 std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+    text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
+    text.remove_suffix(1);
   return text;
 }
 

@@ -14,8 +14,8 @@ bool is_trusted(std::span<const base::Network> networks, const base::IpAddress& 
   return false;
 }
 
-/// An element of X-Forwarded-For: an address, perhaps in brackets, perhaps with a port, as several proxies write it.
-/// `text` becomes the address alone, as it was written.
+/// An element of X-Forwarded-For: an address, perhaps in brackets, perhaps with a port, as several proxies
+/// write it. `text` becomes the address alone, as it was written.
 bool parse_element(std::string_view& text, base::IpAddress& address) {
   if (!text.empty() && text.front() == '[') {
     const std::size_t bracket = text.find(']');
@@ -27,7 +27,8 @@ bool parse_element(std::string_view& text, base::IpAddress& address) {
   }
   if (text.size() < 2 || text.size() > 45) return false;
   for (const char byte : text) {
-    if (!is_byte(byte, class_hex) && byte != '.' && byte != ':') return false;  // no error text is made for names
+    if (!is_byte(byte, class_hex) && byte != '.' && byte != ':')
+      return false;  // no error text is made for names
   }
   const auto parsed = base::IpAddress::parse(text);
   if (!parsed) return false;
@@ -35,9 +36,9 @@ bool parse_element(std::string_view& text, base::IpAddress& address) {
   return true;
 }
 
-/// Walks X-Forwarded-For from the right over trusted addresses to the first that is not: that is the client. An
-/// element that is no address ends the walk, as nothing to its left can be relied on. The text stays as it was written:
-/// Azu's spoofing guard looks for X-Real-IP as a part of X-Forwarded-For.
+/// Walks X-Forwarded-For from the right over trusted addresses to the first that is not: that is the client.
+/// An element that is no address ends the walk, as nothing to its left can be relied on. The text stays as it
+/// was written: Azu's spoofing guard looks for X-Real-IP as a part of X-Forwarded-For.
 void find_client(const ConnectionFacts& connection, std::span<const Field> fields, ForwardedValues& values) {
   for (std::size_t i = fields.size(); i-- > 0;) {
     if (fields[i].id != FieldId::x_forwarded_for) continue;
@@ -67,12 +68,13 @@ bool is_port_text(std::string_view text) {
 
 std::string_view format_port(std::uint16_t port, std::array<char, 8>& out) {
   std::size_t begin = out.size();
-  for (unsigned rest = port; rest > 0; rest /= 10) out[--begin] = static_cast<char>('0' + rest % 10);
+  for (unsigned rest = port; rest > 0; rest /= 10)
+    out[--begin] = static_cast<char>('0' + rest % 10);
   return {out.data() + begin, out.size() - begin};
 }
 
-/// What one field of a trusted peer says, where it is valid. A proxy that is not the first may have appended: the first
-/// element is the client's view.
+/// What one field of a trusted peer says, where it is valid. A proxy that is not the first may have appended:
+/// the first element is the client's view.
 void believe(const Field& field, ForwardedValues& values) {
   std::string_view rest = field.value;
   std::string_view first;
@@ -90,11 +92,11 @@ void believe(const Field& field, ForwardedValues& values) {
 
 /// Replaced by azulb whoever sent them. X-Forwarded-For too: the writer joins a trusted peer's.
 constexpr std::uint64_t always_replaced =
-    id_bit(FieldId::x_forwarded_for) | id_bit(FieldId::x_forwarded_proto) | id_bit(FieldId::x_forwarded_host) |
-    id_bit(FieldId::x_forwarded_port) | id_bit(FieldId::x_real_ip) | id_bit(FieldId::x_request_id) |
-    id_bit(FieldId::remote_addr) | id_bit(FieldId::underscore_twin);
-constexpr std::uint64_t only_from_trusted = id_bit(FieldId::x_client_ip) | id_bit(FieldId::forwarded) |
-                                            id_bit(FieldId::x_forwarded_other);
+    id_bit(FieldId::x_forwarded_for) | id_bit(FieldId::x_forwarded_proto) |
+    id_bit(FieldId::x_forwarded_host) | id_bit(FieldId::x_forwarded_port) | id_bit(FieldId::x_real_ip) |
+    id_bit(FieldId::x_request_id) | id_bit(FieldId::remote_addr) | id_bit(FieldId::underscore_twin);
+constexpr std::uint64_t only_from_trusted =
+    id_bit(FieldId::x_client_ip) | id_bit(FieldId::forwarded) | id_bit(FieldId::x_forwarded_other);
 constexpr std::uint64_t believed = id_bit(FieldId::x_forwarded_proto) | id_bit(FieldId::x_forwarded_host) |
                                    id_bit(FieldId::x_forwarded_port);
 

@@ -23,9 +23,12 @@ struct Collected {
 void collect_connection(std::string_view value, Collected& collected) {
   std::string_view element;
   while (next_list_element(value, element)) {
-    if (equal_ignore_case(element, "close")) collected.close = true;
-    else if (equal_ignore_case(element, "keep-alive")) collected.keep_alive = true;
-    else if (equal_ignore_case(element, "upgrade")) collected.upgrade = true;
+    if (equal_ignore_case(element, "close"))
+      collected.close = true;
+    else if (equal_ignore_case(element, "keep-alive"))
+      collected.keep_alive = true;
+    else if (equal_ignore_case(element, "upgrade"))
+      collected.upgrade = true;
   }
 }
 
@@ -71,8 +74,8 @@ bool persists(const Collected& collected, int version_minor) {
   return !collected.close && (version_minor > 0 || collected.keep_alive);
 }
 
-/// RFC 9112 section 3.2: one Host, well formed, and required from HTTP/1.1 on. It is judged even where absolute-form
-/// makes it void.
+/// RFC 9112 section 3.2: one Host, well formed, and required from HTTP/1.1 on. It is judged even where
+/// absolute-form makes it void.
 Defect judge_host(const RequestHead& head, const Field* host, RequestInfo& info) {
   if (host == nullptr && head.version_minor > 0) return Defect::missing_host;
   if (host != nullptr && !parse_authority(host->value, info.authority)) return Defect::bad_host;
@@ -85,8 +88,8 @@ Defect judge_host(const RequestHead& head, const Field* host, RequestInfo& info)
   return Defect::none;
 }
 
-/// The protocol of an Upgrade field that azulb lets a request switch to: websocket where it is offered, else the only one
-/// offered unless that is HTTP/2.
+/// The protocol of an Upgrade field that azulb lets a request switch to: websocket where it is offered, else
+/// the only one offered unless that is HTTP/2.
 std::string_view choose_upgrade(std::string_view value) {
   std::string_view element;
   std::string_view chosen;
@@ -98,7 +101,8 @@ std::string_view choose_upgrade(std::string_view value) {
   }
   if (count != 1 || chosen.size() > 64) return {};
   const std::string_view name = chosen.substr(0, chosen.find('/'));
-  const bool valid = is_token(name) && (name.size() == chosen.size() || is_token(chosen.substr(name.size() + 1)));
+  const bool valid =
+      is_token(name) && (name.size() == chosen.size() || is_token(chosen.substr(name.size() + 1)));
   const bool is_http = equal_ignore_case(name, "h2c") || equal_ignore_case(name, "h2") ||
                        equal_ignore_case(name, "http") || equal_ignore_case(name, "tls");
   return valid && !is_http ? chosen : std::string_view{};
@@ -197,8 +201,10 @@ Defect judge_response(const ResponseHead& head, Method method, ResponseInfo& inf
   info = ResponseInfo{};
   Collected collected;
   for (const Field& field : head.fields) {
-    if (field.id == FieldId::keep_alive) info.keep_alive_timeout_s = keep_alive_hint_s(field.value);
-    else collect(field, collected);
+    if (field.id == FieldId::keep_alive)
+      info.keep_alive_timeout_s = keep_alive_hint_s(field.value);
+    else
+      collect(field, collected);
   }
   const Defect defect = judge_body(collected, head.version_minor, info.announced, info.content_length);
   if (defect != Defect::none) return defect;

@@ -1,6 +1,5 @@
 #include "azulb/http/head.hpp"
 
-
 #include "azulb/base/assert.hpp"
 
 namespace azulb::http {

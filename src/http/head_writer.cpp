@@ -84,7 +84,8 @@ void write_forwarded(const RequestHead& head, const ForwardedValues& values, Out
   output.line("REMOTE_ADDR", values.client_ip);
 }
 
-/// "Connection" with what is hop-by-hop here; nothing for an ordinary request, as HTTP/1.1 persists by itself.
+/// "Connection" with what is hop-by-hop here; nothing for an ordinary request, as HTTP/1.1 persists by
+/// itself.
 void write_request_connection(const RequestHeadOut& request, Output& output) {
   if (!request.upgrade.empty()) {
     output.text("Connection: Upgrade\r\n");

@@ -22,13 +22,16 @@ char* append(char* to, std::string_view text) {
   return to + text.size();
 }
 
-char* append_status(char* to, int status) { return std::to_chars(to, to + 11, status).ptr; }
+char* append_status(char* to, int status) {
+  return std::to_chars(to, to + 11, status).ptr;
+}
 
 /// The media range without parameters, and whether its weight is zero ("q=0", "q=0.000").
 std::string_view media_range(std::string_view element, bool& refused) {
   const std::size_t semicolon = element.find(';');
   refused = false;
-  std::string_view parameters = semicolon == std::string_view::npos ? std::string_view{} : element.substr(semicolon + 1);
+  std::string_view parameters =
+      semicolon == std::string_view::npos ? std::string_view{} : element.substr(semicolon + 1);
   while (!parameters.empty()) {
     const std::size_t end = parameters.find(';');
     const std::string_view parameter = trim(parameters.substr(0, end));
@@ -42,7 +45,8 @@ std::string_view media_range(std::string_view element, bool& refused) {
 bool is_json(std::string_view range) {
   constexpr std::string_view suffix = "+json";
   return equal_ignore_case(range, "application/json") ||
-         (range.size() > suffix.size() && equal_ignore_case(range.substr(range.size() - suffix.size()), suffix));
+         (range.size() > suffix.size() &&
+          equal_ignore_case(range.substr(range.size() - suffix.size()), suffix));
 }
 
 bool takes_text(std::string_view range) {
@@ -77,7 +81,8 @@ LocalBody write_local_body(int status, std::string_view detail, std::string_view
     to = append(append_status(to, status), " ");
     to = append(to, reason_phrase(status));
     if (!detail.empty()) to = append(to, ": ");
-    for (const char byte : detail) *to++ = byte >= 0x20 && byte < 0x7F ? byte : '?';
+    for (const char byte : detail)
+      *to++ = byte >= 0x20 && byte < 0x7F ? byte : '?';
     to = append(to, "\n");
     return {"text/plain; charset=utf-8", static_cast<std::size_t>(to - out)};
   }

@@ -15,7 +15,8 @@ std::optional<std::string_view> find_cookie(const RequestHead& head, std::string
       rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
       if (pair.size() <= name.size() || pair[name.size()] != '=' || !pair.starts_with(name)) continue;
       std::string_view value = pair.substr(name.size() + 1);
-      if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+      if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
+        value = value.substr(1, value.size() - 2);
       return value;
     }
   }

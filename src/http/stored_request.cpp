@@ -12,7 +12,8 @@ static_assert(std::is_trivially_copyable_v<Field>);
 static_assert(alignof(Request) <= alignof(std::max_align_t) && alignof(Field) <= alignof(Request));
 
 StoredRequest::StoredRequest(const RequestHead& parsed, std::string_view bytes) {
-  constexpr std::size_t fields_offset = (sizeof(Request) + alignof(Field) - 1) / alignof(Field) * alignof(Field);
+  constexpr std::size_t fields_offset =
+      (sizeof(Request) + alignof(Field) - 1) / alignof(Field) * alignof(Field);
   const std::size_t bytes_offset = fields_offset + parsed.fields.size() * sizeof(Field);
   const std::size_t size_bytes = bytes_offset + bytes.size();
   char* block = block_.prepare(size_bytes).data();

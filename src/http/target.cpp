@@ -58,8 +58,8 @@ bool is_registered_name(std::string_view text) {
   return !text.empty();
 }
 
-/// "[" IPv6address "]" (RFC 3986): groups of 1 to 4 hex digits, at most one "::", at the end perhaps an IPv4 address.
-/// Zone ids and IPvFuture are not taken.
+/// "[" IPv6address "]" (RFC 3986): groups of 1 to 4 hex digits, at most one "::", at the end perhaps an IPv4
+/// address. Zone ids and IPvFuture are not taken.
 bool is_ipv6_literal(std::string_view text) {
   if (text.size() < 4 || text.size() > 47 || text.find(':') == std::string_view::npos) return false;
   return base::IpAddress::parse(text.substr(1, text.size() - 2)).has_value();

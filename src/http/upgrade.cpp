@@ -10,7 +10,7 @@
 namespace azulb::http {
 namespace {
 
-constexpr std::size_t key_length = 24;  // base64 of 16 bytes
+constexpr std::size_t key_length = 24;                                            // base64 of 16 bytes
 constexpr std::string_view accept_guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 section 1.3
 
 /// The six bits of a base64 digit; -1 for any other byte.
@@ -65,7 +65,8 @@ std::array<char, 28> websocket_accept(std::string_view key) {
   return accept;
 }
 
-Defect check_upgrade_response(const ResponseHead& head, std::string_view upgrade, std::string_view websocket_key) {
+Defect check_upgrade_response(const ResponseHead& head, std::string_view upgrade,
+                              std::string_view websocket_key) {
   bool connection = false;
   const Field* protocol = nullptr;
   const Field* accept = nullptr;

@@ -8,11 +8,12 @@ namespace azulb::http {
 
 /// Bits of byte_class.
 enum ByteClass : std::uint8_t {
-  class_token = 1U << 0,      // tchar, RFC 9110 section 5.6.2
-  class_value = 1U << 1,      // in a field value: HTAB, SP, VCHAR, obs-text
-  class_target = 1U << 2,     // in a request target: VCHAR but "#"
-  class_host = 1U << 3,       // in a host name, without "%": unreserved of RFC 3986, no sub-delims (a "," would split X-Forwarded-Host)
-  class_hex = 1U << 4,        // HEXDIG, either case
+  class_token = 1U << 0,   // tchar, RFC 9110 section 5.6.2
+  class_value = 1U << 1,   // in a field value: HTAB, SP, VCHAR, obs-text
+  class_target = 1U << 2,  // in a request target: VCHAR but "#"
+  class_host = 1U << 3,    // in a host name, without "%": unreserved of RFC 3986, no sub-delims (a "," would
+                           // split X-Forwarded-Host)
+  class_hex = 1U << 4,     // HEXDIG, either case
   class_request_id = 1U << 5  // [A-Za-z0-9._:/+=@-]
 };
 
@@ -27,7 +28,8 @@ constexpr bool contains(const char* set, int byte) {
 constexpr std::array<std::uint8_t, 256> make_byte_class() {
   std::array<std::uint8_t, 256> table{};
   for (int byte = 0; byte < 256; ++byte) {
-    const bool alnum = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
+    const bool alnum =
+        (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
     const bool hex =
         (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'F') || (byte >= 'a' && byte <= 'f');
     unsigned bits = 0;
@@ -49,7 +51,9 @@ constexpr bool is_byte(char byte, ByteClass wanted) {
   return (byte_class[static_cast<unsigned char>(byte)] & wanted) != 0;
 }
 
-constexpr bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
+constexpr bool is_digit(char byte) {
+  return byte >= '0' && byte <= '9';
+}
 
 /// ASCII letters only.
 constexpr char to_lower(char byte) {

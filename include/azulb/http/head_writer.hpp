@@ -21,10 +21,10 @@ struct RequestHeadOut {
   std::span<const Field> own;                  // written after the kept fields
   BodyKind body = BodyKind::none;              // none: neither Content-Length nor Transfer-Encoding
   std::uint64_t content_length = 0;
-  bool te_trailers = false;  // "TE: trailers" with "Connection: TE"
+  bool te_trailers = false;      // "TE: trailers" with "Connection: TE"
   bool expect_continue = false;  // "Expect: 100-continue"
-  std::string_view upgrade;  // not empty: "Connection: Upgrade" and "Upgrade: <upgrade>"
-  bool close = false;        // "Connection: close"
+  std::string_view upgrade;      // not empty: "Connection: Upgrade" and "Upgrade: <upgrade>"
+  bool close = false;            // "Connection: close"
 };
 
 /// Writes the head to `out`. Returns its size; when that is over `capacity`, nothing in `out` is of use and

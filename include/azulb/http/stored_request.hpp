@@ -1,5 +1,5 @@
-// A request's head kept for as long as its exchange lives: a retry, the access log and header rules read it after the
-// bytes it came in are gone. One pooled block holds the head, its fields and their bytes.
+// A request's head kept for as long as its exchange lives: a retry, the access log and header rules read it
+// after the bytes it came in are gone. One pooled block holds the head, its fields and their bytes.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,6 @@
-// The two interfaces between a codec and what uses it, the same towards clients and towards servers. A stream is one
-// request and its response on a connection; a WebSocket is a stream whose bytes are opaque once 101 has passed.
+// The two interfaces between a codec and what uses it, the same towards clients and towards servers. A stream
+// is one request and its response on a connection; a WebSocket is a stream whose bytes are opaque once 101
+// has passed.
 #pragma once
 
 #include <cstddef>
@@ -37,9 +38,9 @@ struct BadRequest {
   const RequestHead* head = nullptr;  // if the head could be parsed and only its rules were broken
 };
 
-/// What a codec tells about a stream, in this order: a head, body bytes, an end; or a failure at any time, after which
-/// nothing follows. Called from the loop only, never from within a call to the writer. Any of these may call the writer,
-/// also to abort.
+/// What a codec tells about a stream, in this order: a head, body bytes, an end; or a failure at any time,
+/// after which nothing follows. Called from the loop only, never from within a call to the writer. Any of
+/// these may call the writer, also to abort.
 class StreamReader {
  public:
   virtual ~StreamReader() = default;
@@ -48,8 +49,8 @@ class StreamReader {
   virtual void on_request(StoredRequest request);
   /// From a client's codec instead of `on_request`. The connection takes one response and is closed after it.
   virtual void on_bad_request(const BadRequest& bad);
-  /// From a server's codec: any number of interim heads (`info.interim`), then one other. Valid during the call; fields
-  /// may be marked `drop`.
+  /// From a server's codec: any number of interim heads (`info.interim`), then one other. Valid during the
+  /// call; fields may be marked `drop`.
   virtual void on_response(ResponseHead& head, const ResponseInfo& info);
 
   /// Never empty. Valid until the loop's current callback ends.
@@ -61,8 +62,8 @@ class StreamReader {
   virtual void on_writable() = 0;
 };
 
-/// What a stream's user tells the codec. No call here calls back. After `abort`, or when both directions have ended,
-/// the writer must not be used again.
+/// What a stream's user tells the codec. No call here calls back. After `abort`, or when both directions have
+/// ended, the writer must not be used again.
 class StreamWriter {
  public:
   virtual ~StreamWriter() = default;
@@ -70,8 +71,8 @@ class StreamWriter {
   /// To a server, once. The codec sets what frames the message.
   virtual void write_request(const RequestHeadOut& head);
   /// To a client: any number of interim heads (100..199 but 101), then one other. A body of unknown length is
-  /// `BodyKind::chunked`; the codec frames it as the client's version allows. With `head.close` the connection is not
-  /// used for another request.
+  /// `BodyKind::chunked`; the codec frames it as the client's version allows. With `head.close` the
+  /// connection is not used for another request.
   virtual void write_response(const ResponseHeadOut& head);
   /// `bytes` stay valid until the loop's current callback ends.
   virtual void write_body(std::span<const char> bytes) = 0;
@@ -87,15 +88,16 @@ class StreamWriter {
   /// Written and not yet taken by the kernel.
   virtual std::size_t queued_bytes() const = 0;
 
-  /// A plain connection over which, at this point of the stream, body bytes pass as they are, so that the kernel may
-  /// move them; nullptr if there is none (framed, encrypted, multiplexed).
+  /// A plain connection over which, at this point of the stream, body bytes pass as they are, so that the
+  /// kernel may move them; nullptr if there is none (framed, encrypted, multiplexed).
   virtual net::Connection* raw_connection() = 0;
-  /// How many of the body's next bytes will come over `raw_connection` as they are; UINT64_MAX until the peer's end.
+  /// How many of the body's next bytes will come over `raw_connection` as they are; UINT64_MAX until the
+  /// peer's end.
   virtual std::uint64_t raw_readable_bytes() const = 0;
   /// How many of the body's next bytes may be written to `raw_connection` as they are.
   virtual std::uint64_t raw_writable_bytes() const = 0;
-  /// `size_bytes` were moved past the codec, from or to `raw_connection`. When that was the last of the body, the reader
-  /// gets its `on_end` later in the turn.
+  /// `size_bytes` were moved past the codec, from or to `raw_connection`. When that was the last of the body,
+  /// the reader gets its `on_end` later in the turn.
   virtual void raw_read(std::uint64_t size_bytes) = 0;
   virtual void raw_written(std::uint64_t size_bytes) = 0;
 };

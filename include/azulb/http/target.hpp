@@ -23,13 +23,13 @@ struct Target {
   std::string_view query_string() const { return query.empty() ? query : query.substr(1); }
 };
 
-/// Not empty and only bytes that may be in a target: no control byte, space, "#" (a fragment) or byte over 0x7E. Other
-/// visible bytes pass as they are: browsers send some that RFC 3986 would have percent-encoded. http1::HeadParser
-/// accepts only such targets.
+/// Not empty and only bytes that may be in a target: no control byte, space, "#" (a fragment) or byte over
+/// 0x7E. Other visible bytes pass as they are: browsers send some that RFC 3986 would have percent-encoded.
+/// http1::HeadParser accepts only such targets.
 bool is_target_text(std::string_view text);
 
-/// Splits a target whose bytes have been judged. Takes origin-form, absolute-form with http or https and without user
-/// information, and "*" for OPTIONS only; else `bad_target`.
+/// Splits a target whose bytes have been judged. Takes origin-form, absolute-form with http or https and
+/// without user information, and "*" for OPTIONS only; else `bad_target`.
 Defect parse_target(Method method, std::string_view text, Target& target);
 
 /// A Host value or an authority split in its parts; views.

@@ -53,7 +53,13 @@ class ChunkedDecoder {
   enum class State : std::uint8_t {
     size_first,
     size,
-    extension,
+    extension_start,
+    extension_name,
+    extension_value_start,
+    extension_value,
+    extension_quoted,
+    extension_escape,
+    extension_end,
     size_lf,
     data,
     data_cr,
@@ -64,6 +70,7 @@ class ChunkedDecoder {
   };
 
   http::Defect size_line(std::string_view bytes, std::size_t& at);
+  http::Defect extension(char byte);
   Step trailer_section(std::string_view bytes, std::size_t at, http::FieldList& trailers);
   Step fail(http::Defect defect);
 
@@ -71,6 +78,7 @@ class ChunkedDecoder {
   std::size_t extension_bytes_ = 0;
   std::uint32_t line_bytes_ = 0;
   std::uint8_t digits_ = 0;
+  bool trailers_begun_ = false;
   State state_ = State::size_first;
   http::Defect defect_ = http::Defect::none;
   FieldSection section_;

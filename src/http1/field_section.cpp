@@ -1,0 +1,99 @@
+#include "azulb/http1/field_section.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+#include "scan.hpp"
+
+namespace azulb::http1 {
+
+using http::Defect;
+
+namespace {
+
+/// Why a byte cannot follow a field name. The name may be empty.
+Defect defect_after_name(char byte, bool empty_name) {
+  if (byte == ':') return Defect::empty_field_name;
+  if (byte == ' ' || byte == '\t') return empty_name ? Defect::obs_fold : Defect::space_before_colon;
+  return defect_of(byte, byte == '\r' ? Defect::missing_colon : Defect::bad_field_name);
+}
+
+void push_field(const char* base, std::size_t name_begin, std::size_t name_end, std::size_t value_begin,
+                const char* value_end, http::FieldList& fields) {
+  const char* value = base + value_begin;
+  while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t'))
+    --value_end;
+  const std::string_view name{base + name_begin, name_end - name_begin};
+  fields.push({name, {value, static_cast<std::size_t>(value_end - value)}, http::field_id(name), false});
+}
+
+}  // namespace
+
+ParseStatus FieldSection::parse(const char* base, std::size_t size, const Limits& limits,
+                                http::FieldList& fields) {
+  // Bytes past the limit are not looked at: whether they are there must not change the verdict.
+  const std::size_t most = begin_ + limits.bytes;
+  const char* const end = base + std::min(size, most);
+  const char* at = base + position_;
+  const auto offset = [base](const char* place) { return static_cast<std::size_t>(place - base); };
+
+  while (at < end) {
+    switch (state_) {
+      case State::line_start:
+        if (*at == '\r') {
+          ++at;
+          state_ = State::section_end;
+          break;
+        }
+        if (count_ == limits.fields && http::is_byte(*at, http::class_token))
+          return fail(Defect::too_many_fields);
+        name_begin_ = offset(at);
+        state_ = State::name;
+        [[fallthrough]];
+
+      case State::name:
+        at = skip_token(at, end);
+        if (at == end) break;
+        name_end_ = offset(at);
+        if (*at != ':' || name_end_ == name_begin_)
+          return fail(defect_after_name(*at, name_end_ == name_begin_));
+        ++at;
+        state_ = State::value_start;
+        [[fallthrough]];
+
+      case State::value_start:
+        while (at < end && (*at == ' ' || *at == '\t'))
+          ++at;
+        value_begin_ = offset(at);
+        if (at == end) break;
+        state_ = State::value;
+        [[fallthrough]];
+
+      case State::value:
+        at = skip_value(at, end);
+        if (at == end) break;
+        if (*at != '\r') return fail(defect_of(*at, Defect::control_byte));
+        ++at;
+        state_ = State::line_end;
+        if (at == end) break;
+        [[fallthrough]];
+
+      case State::line_end:
+        if (*at != '\n') return fail(Defect::bare_cr);
+        push_field(base, name_begin_, name_end_, value_begin_, at - 1, fields);
+        ++count_;
+        ++at;
+        state_ = State::line_start;
+        break;
+
+      case State::section_end:
+        if (*at != '\n') return fail(Defect::bare_cr);
+        position_ = offset(at + 1);
+        return ParseStatus::complete;
+    }
+  }
+  position_ = offset(at);
+  return position_ >= most ? fail(Defect::header_too_large) : ParseStatus::need_more;
+}
+
+}  // namespace azulb::http1

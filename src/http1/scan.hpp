@@ -1,0 +1,72 @@
+// Finds the first byte that ends a run of harmless ones, 16 at a time where the CPU has SSE2.
+#pragma once
+
+#include "azulb/http/bytes.hpp"
+#include "azulb/http/defect.hpp"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+namespace azulb::http1 {
+
+/// The first byte in [at, end) that is not a tchar, else end. Names are short: a table is fastest.
+inline const char* skip_token(const char* at, const char* end) {
+  while (at < end && http::is_byte(*at, http::class_token))
+    ++at;
+  return at;
+}
+
+/// The first byte in [at, end) that may not be in a field value (CR, LF, other controls but HTAB, DEL), else
+/// end.
+inline const char* skip_value(const char* at, const char* end) {
+#ifdef __SSE2__
+  const __m128i highest_control = _mm_set1_epi8(0x1F);
+  const __m128i del = _mm_set1_epi8(0x7F);
+  const __m128i tab = _mm_set1_epi8('\t');
+  while (end - at >= 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, highest_control), bytes);
+    const __m128i bad =
+        _mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), _mm_or_si128(control, _mm_cmpeq_epi8(bytes, del)));
+    const int mask = _mm_movemask_epi8(bad);
+    if (mask != 0) return at + __builtin_ctz(static_cast<unsigned>(mask));
+    at += 16;
+  }
+#endif
+  while (at < end && http::is_byte(*at, http::class_value))
+    ++at;
+  return at;
+}
+
+/// The first byte in [at, end) that may not be in a request target, else end.
+inline const char* skip_target(const char* at, const char* end) {
+#ifdef __SSE2__
+  const __m128i lowest = _mm_set1_epi8(0x21);
+  const __m128i del = _mm_set1_epi8(0x7F);
+  const __m128i hash = _mm_set1_epi8('#');
+  while (end - at >= 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    // As signed bytes: below "!" are controls, the space, and everything over 0x7F.
+    const __m128i low = _mm_cmplt_epi8(bytes, lowest);
+    const __m128i bad =
+        _mm_or_si128(low, _mm_or_si128(_mm_cmpeq_epi8(bytes, del), _mm_cmpeq_epi8(bytes, hash)));
+    const int mask = _mm_movemask_epi8(bad);
+    if (mask != 0) return at + __builtin_ctz(static_cast<unsigned>(mask));
+    at += 16;
+  }
+#endif
+  while (at < end && http::is_byte(*at, http::class_target))
+    ++at;
+  return at;
+}
+
+/// Why a byte that ended a run cannot stand there: the line's own defect for a visible byte.
+inline http::Defect defect_of(char byte, http::Defect visible) {
+  if (byte == '\n') return http::Defect::bare_lf;
+  const auto value = static_cast<unsigned char>(byte);
+  if ((value < 0x20 && byte != '\t' && byte != '\r') || value == 0x7F) return http::Defect::control_byte;
+  return visible;
+}
+
+}  // namespace azulb::http1

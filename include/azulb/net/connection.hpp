@@ -1,0 +1,139 @@
+// Bytes with one peer: a non-blocking stream socket (TCP or unix) with bounded reading, gathered writing and
+// back-pressure. Knows nothing of what the bytes mean.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <span>
+
+#include "azulb/base/address.hpp"
+#include "azulb/base/buffer.hpp"
+#include "azulb/net/loop.hpp"
+#include "azulb/net/timers.hpp"
+
+namespace azulb::net {
+
+/// What a connection tells its owner. None of these is called from within a call to the connection, and none after
+/// `close` or `abort`; each may close the connection (the object itself lives until the end of the loop's turn).
+class ConnectionHandler {
+ public:
+  virtual ~ConnectionHandler() = default;
+
+  /// A connection begun by `connect` stands.
+  virtual void on_connected() {}
+  /// Everything received and not consumed so far. Returns how many bytes, from the front, were consumed; the rest comes
+  /// again, together with what follows, when more arrives or reading is resumed. Valid until the return.
+  virtual std::size_t on_bytes(std::span<const char> bytes) = 0;
+  /// The peer will send nothing more; all it sent has been delivered (though perhaps not consumed).
+  virtual void on_end() = 0;
+  /// The connection is broken (an errno value); nothing can be sent or received. The handler closes it.
+  virtual void on_failure(int system_error) = 0;
+  /// The kernel has taken what was queued, wholly or down to the low mark.
+  virtual void on_drained() {}
+};
+
+/// High and low mark of what may be queued for a peer before its source is paused (DESIGN.md, flow control).
+constexpr std::size_t queue_high_bytes = 64 * 1024;
+constexpr std::size_t queue_low_bytes = 16 * 1024;
+
+/// Single-threaded: belongs to its loop's thread.
+class Connection final : private Watcher, private Deferred {
+ public:
+  Connection(Loop& loop, ConnectionHandler& handler) : loop_(loop), handler_(handler) {}
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() override;
+
+  /// Takes over a connected, non-blocking socket. Reads at once if `read_now`: bytes that came with the connection
+  /// cost no wait. False: the kernel would not watch it (the descriptor is closed).
+  bool adopt(int descriptor, bool read_now);
+  /// Begins to connect; `on_connected` or `on_failure` follows. A failure known at once is returned as errno.
+  int connect(const base::SocketAddress& address);
+
+  bool open() const { return descriptor_ >= 0; }
+  int descriptor() const { return descriptor_; }
+  Loop& loop() { return loop_; }
+
+  /// Writes `bytes` after what was written before, without copying if the kernel takes them at the end of this callback;
+  /// until then they must stay. Never calls back.
+  void write(std::span<const char> bytes) { if (open()) loop_.gather().add(*this, bytes); }
+  /// Room to write in place; `committed` bytes of it are then sent. Empty only if `size_bytes` is absurd.
+  std::span<char> write_scratch(std::size_t size_bytes) { return loop_.gather().scratch(*this, size_bytes); }
+  void commit_scratch(std::size_t size_bytes) { loop_.gather().commit_scratch(size_bytes); }
+  /// Bytes written that the kernel has not taken.
+  std::size_t queued_bytes() const { return output_.size() + loop_.gather().pending_bytes(*this); }
+
+  /// No `on_bytes` until resumed. Bytes already received wait in the kernel or, for the part that was read, here.
+  void pause_reading() { paused_ = true; }
+  /// Also offers again, later in this turn, what an earlier `on_bytes` left unconsumed.
+  void resume_reading();
+  bool reading_paused() const { return paused_; }
+  /// Received and not consumed.
+  std::size_t unconsumed_bytes() const { return input_.size(); }
+  /// The peer's end has been seen.
+  bool ended() const { return ended_; }
+
+  /// Sends off what this callback has written so far, instead of at its end.
+  void flush() { loop_.gather().flush(); }
+  /// Sends FIN once everything written has left; reading goes on.
+  void end_writing();
+  /// Closes now, after one try to send what this callback has written; what is queued beyond it is lost.
+  void close();
+  /// Closes with a reset, so that the peer sees no clean end; what is queued is lost.
+  void abort();
+
+  /// True if the kernel holds bytes or an end that the peer has sent (one system call).
+  bool has_pending_input() const;
+
+  /// Bytes read and written since the connection began.
+  std::uint64_t received_bytes() const { return received_bytes_; }
+  std::uint64_t sent_bytes() const { return sent_bytes_; }
+
+  /// If set, writing must progress at least this often, else `on_failure(ETIMEDOUT)`.
+  void set_write_timeout(TimerList* timeout) { write_timeout_ = timeout; }
+  /// A broken connection is told at once even while reading is paused. (Otherwise what the kernel still holds can be
+  /// read first: an answer that was followed by a reset.)
+  void set_fail_while_paused(bool wanted) { fail_while_paused_ = wanted; }
+
+ private:
+  friend class Gather;
+  friend class Splicer;
+  void on_events(std::uint32_t events) override;
+  void on_deferred() override;
+  void finish_connecting();
+  void read_and_deliver();
+  void deliver_unconsumed();
+  void receive();
+  /// The one place that writes to the socket for Gather: what the kernel does not take is queued.
+  void transmit(std::span<iovec> parts, std::size_t size_bytes);
+  void queue(std::span<iovec> parts, std::size_t skip_bytes);
+  void flush_output();
+  void write_failed(int system_error);
+  void fail(int system_error);
+  void close_descriptor();
+  void on_write_timeout();
+
+  Loop& loop_;
+  ConnectionHandler& handler_;
+  base::Buffer input_;
+  base::Buffer output_;
+  std::uint64_t received_bytes_ = 0;
+  std::uint64_t sent_bytes_ = 0;
+  TimerList* write_timeout_ = nullptr;
+  MemberTimer<Connection, &Connection::on_write_timeout> write_timer_{*this};
+  int descriptor_ = -1;
+  int failure_ = 0;  // errno that is to be told to the handler once what was received has been delivered
+  bool connecting_ : 1 = false;
+  bool paused_ : 1 = false;
+  bool readable_ : 1 = false;     // the kernel may have more to read (edge-triggered: remembered here)
+  bool peer_closed_ : 1 = false;  // EPOLLRDHUP or EPOLLHUP seen: a short read is not the last one
+  bool ended_ : 1 = false;        // read returned 0
+  bool end_told_ : 1 = false;
+  bool offer_again_ : 1 = false;  // input_ is to be offered to the handler though nothing new has arrived
+  bool above_low_ : 1 = false;    // output_ was above the low mark: on_drained is due when it is not
+  bool end_wanted_ : 1 = false;   // shut down writing when output_ is empty
+  bool fail_while_paused_ : 1 = false;
+};
+
+}  // namespace azulb::net

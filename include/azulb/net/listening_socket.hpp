@@ -1,0 +1,67 @@
+// A socket that accepts. Workers have sockets of their own on one address (SO_REUSEPORT), so that the kernel spreads
+// connections; a unix socket is one for all, and one worker wakes for each connection.
+#pragma once
+
+#include <string>
+
+#include "azulb/base/address.hpp"
+#include "azulb/base/result.hpp"
+#include "azulb/net/loop.hpp"
+
+namespace azulb::net {
+
+/// A bound, listening, non-blocking descriptor. Owns it; a unix path is removed with it.
+class BoundSocket {
+ public:
+  /// Errors name the address and the remedy. A unix path that no process listens on any more is replaced. `shared`: more
+  /// sockets of this process will be bound to the same address.
+  static base::Result<BoundSocket> bind(const base::SocketAddress& address, int backlog, bool shared);
+
+  BoundSocket(BoundSocket&& other) noexcept;
+  BoundSocket& operator=(BoundSocket&&) = delete;
+  ~BoundSocket();
+
+  int descriptor() const { return descriptor_; }
+  /// As the kernel has it: with the port it chose for port 0.
+  const base::SocketAddress& address() const { return address_; }
+
+ private:
+  BoundSocket(int descriptor, const base::SocketAddress& address) : descriptor_(descriptor), address_(address) {}
+  int descriptor_ = -1;
+  base::SocketAddress address_;
+};
+
+class AcceptHandler {
+ public:
+  virtual ~AcceptHandler() = default;
+  /// A connected, non-blocking descriptor, which the handler now owns.
+  virtual void on_accepted(int descriptor, const base::SocketAddress& peer) = 0;
+  /// The process is out of descriptors or memory (errno); the connection waits in the backlog. A handler that does not
+  /// pause the socket for a while is called again at once.
+  virtual void on_accept_failure(int system_error) = 0;
+};
+
+/// Accepts on a BoundSocket for one loop. The loop's thread only.
+class ListeningSocket final : private Watcher {
+ public:
+  /// `socket` outlives this. Starts paused.
+  ListeningSocket(Loop& loop, const BoundSocket& socket, AcceptHandler& handler)
+      : loop_(loop), socket_(socket), handler_(handler) {}
+  ~ListeningSocket() override { pause(); }
+
+  /// While paused, new connections wait in the backlog.
+  void pause();
+  void resume();
+  bool paused() const { return !watched_; }
+  const BoundSocket& socket() const { return socket_; }
+
+ private:
+  void on_events(std::uint32_t events) override;
+
+  Loop& loop_;
+  const BoundSocket& socket_;
+  AcceptHandler& handler_;
+  bool watched_ = false;
+};
+
+}  // namespace azulb::net

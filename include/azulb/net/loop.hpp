@@ -1,0 +1,137 @@
+// A thread's event loop. libuv carries threads' wake-ups, signals and processes; sockets stand in an epoll set of
+// ours, edge-triggered and registered once, into which libuv's own descriptor is hung. A turn is: wait, sockets,
+// deferred work, timers, libuv (only if it has something), retire.
+//
+// Why not uv_poll_t: it probes each descriptor with two epoll_ctl and one ioctl, changes the set whenever interest
+// changes, and costs 160 bytes a socket. Here a socket costs one epoll_ctl in its life and nothing beside its watcher.
+#pragma once
+
+#include <uv.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include "azulb/base/intrusive_list.hpp"
+#include "azulb/base/result.hpp"
+#include "azulb/net/gather.hpp"
+#include "azulb/net/mailbox.hpp"
+#include "azulb/net/timers.hpp"
+
+namespace azulb::net {
+
+/// What the loop calls when something happens on a descriptor.
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+
+ private:
+  friend class Loop;
+  /// `events`: EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR. Also called for events gathered before the watcher
+  /// was closed in the same turn, so that it must know when it is closed.
+  virtual void on_events(std::uint32_t events) = 0;
+};
+
+/// Work put off to later in the same turn (or the start of the next), out of the caller's stack.
+class Deferred : private base::ListNode<Deferred> {
+ public:
+  virtual ~Deferred() = default;
+  void cancel() { unlink(); }
+
+ private:
+  friend class Loop;
+  template <typename, typename>
+  friend class base::IntrusiveList;
+  virtual void on_deferred() = 0;
+};
+
+/// An object at its end: handed to the loop, given back to its owner after this turn's callbacks.
+class Retired {
+ public:
+  virtual ~Retired() = default;
+
+ private:
+  friend class Loop;
+  /// The object's owner takes it back (and destroys it).
+  virtual void reclaim() = 0;
+  Retired* next_retired_ = nullptr;
+};
+
+/// Everything here is for the loop's own thread, unless it says otherwise.
+class Loop {
+ public:
+  /// Size of the shared read buffer: the most one read returns.
+  static constexpr std::size_t read_buffer_bytes = 64 * 1024;
+
+  Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  /// All watchers must be gone; libuv handles must be closed (`run` has returned).
+  ~Loop();
+
+  /// Runs until `stop`. What was retired is reclaimed before it returns.
+  void run();
+  void stop() { stopping_ = true; }
+  /// One turn that waits at most `limit`; for tests.
+  void run_once(std::chrono::milliseconds limit);
+
+  uv_loop_t* uv() { return &uv_; }
+  /// Any thread: runs `message` on the loop's thread.
+  void post(Mailbox::Message message) { mailbox_.post(std::move(message)); }
+  TimerQueue& timers() { return timers_; }
+  Gather& gather() { return gather_; }
+  /// Milliseconds of the monotonic clock, read once a turn.
+  std::int64_t now_ms() const { return timers_.now_ms(); }
+
+  /// Watches a descriptor, edge-triggered, for everything, until it is closed. False with errno set on failure
+  /// (out of memory or watches).
+  bool watch(int descriptor, Watcher& watcher);
+  /// Watches a descriptor for reading, level-triggered. `exclusive`: of several loops that watch it, one wakes.
+  bool watch_level(int descriptor, Watcher& watcher, bool exclusive);
+  /// Ends a watch without closing the descriptor.
+  void unwatch(int descriptor);
+
+  void defer(Deferred& work) {
+    if (!work.linked()) deferred_.push_back(work);
+  }
+  /// Each object once.
+  void retire(Retired& object) {
+    object.next_retired_ = retired_;
+    retired_ = &object;
+  }
+
+  /// Shared by all reads on this thread; its contents last until the callback they are given to returns.
+  std::span<char> read_buffer() { return {read_buffer_.get(), read_buffer_bytes}; }
+
+ private:
+  void turn(std::int64_t limit_ms);
+  int wait_ms(std::int64_t limit_ms);
+  void update_time();
+  void run_deferred();
+  void run_libuv();
+  void reclaim_retired();
+
+  class LibuvWatcher final : public Watcher {
+   public:
+    bool ready = false;
+
+   private:
+    void on_events(std::uint32_t) override { ready = true; }
+  };
+
+  uv_loop_t uv_;
+  Mailbox mailbox_;
+  int epoll_ = -1;
+  LibuvWatcher libuv_;
+  TimerQueue timers_;
+  Gather gather_;
+  base::IntrusiveList<Deferred, Deferred> deferred_;
+  Retired* retired_ = nullptr;
+  std::unique_ptr<char[]> read_buffer_;
+  bool stopping_ = false;
+};
+
+}  // namespace azulb::net

@@ -1,0 +1,282 @@
+#include "azulb/net/connection.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "azulb/base/assert.hpp"
+
+namespace azulb::net {
+namespace {
+
+// What is read at a time behind bytes that wait unconsumed (an incomplete head, pipelined requests).
+constexpr std::size_t read_behind_bytes = 16 * 1024;
+
+}  // namespace
+
+Connection::~Connection() { close_descriptor(); }
+
+bool Connection::adopt(int descriptor, bool read_now) {
+  AZULB_ASSERT(descriptor_ < 0 && descriptor >= 0);
+  descriptor_ = descriptor;
+  if (!loop_.watch(descriptor_, *this)) {
+    close_descriptor();
+    return false;
+  }
+  readable_ = read_now;
+  if (read_now) loop_.defer(*this);
+  return true;
+}
+
+int Connection::connect(const base::SocketAddress& address) {
+  AZULB_ASSERT(descriptor_ < 0);
+  const int descriptor = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return errno;
+  if (!address.is_unix()) {
+    const int on = 1;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  descriptor_ = descriptor;
+  if (::connect(descriptor, address.get(), address.length()) != 0 && errno != EINPROGRESS) {
+    const int system_error = errno;
+    close_descriptor();
+    return system_error;
+  }
+  connecting_ = true;
+  if (!loop_.watch(descriptor_, *this)) {
+    const int system_error = errno;
+    close_descriptor();
+    return system_error;
+  }
+  return 0;
+}
+
+void Connection::on_events(std::uint32_t events) {
+  if (!open()) return;
+  if (connecting_) {
+    if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) return;
+    finish_connecting();
+    if (!open()) return;
+  }
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer_closed_ = true;
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) readable_ = true;
+  if (paused_ && fail_while_paused_ && (events & (EPOLLERR | EPOLLHUP)) != 0) {
+    fail(ECONNRESET);
+    return;
+  }
+  if ((events & EPOLLOUT) != 0 && !output_.empty()) flush_output();
+  if (open() && readable_) read_and_deliver();
+}
+
+void Connection::finish_connecting() {
+  int system_error = 0;
+  socklen_t length = sizeof system_error;
+  getsockopt(descriptor_, SOL_SOCKET, SO_ERROR, &system_error, &length);
+  connecting_ = false;
+  if (system_error != 0) {
+    fail(system_error);
+    return;
+  }
+  handler_.on_connected();
+}
+
+void Connection::on_deferred() {
+  if (!open() || connecting_) return;
+  read_and_deliver();
+}
+
+void Connection::read_and_deliver() {
+  if (paused_) return;
+  if (offer_again_) deliver_unconsumed();
+  if (open() && !paused_ && readable_) receive();
+  if (!open() || paused_) return;
+  if (failure_ != 0) {
+    fail(failure_);
+  } else if (ended_ && !end_told_) {
+    end_told_ = true;
+    handler_.on_end();
+  } else if (readable_ || offer_again_) {
+    loop_.defer(*this);  // one read a turn: a fast peer does not starve the others
+  }
+}
+
+void Connection::deliver_unconsumed() {
+  offer_again_ = false;
+  if (input_.empty()) return;
+  const std::size_t consumed = handler_.on_bytes(input_.bytes());
+  loop_.gather().flush();  // what was gathered may point into the bytes about to be dropped
+  if (!open()) return;
+  input_.consume(consumed);
+}
+
+void Connection::receive() {
+  const bool append = !input_.empty();
+  std::span<char> room = append ? input_.prepare(read_behind_bytes) : loop_.read_buffer();
+  room = room.first(std::min(room.size(), Loop::read_buffer_bytes));
+  ssize_t count;
+  do {
+    count = recv(descriptor_, room.data(), room.size(), 0);
+  } while (count < 0 && errno == EINTR);
+  if (count <= 0) {
+    readable_ = false;
+    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+    // The kernel reports an error once; a writer that met it first leaves only an end to the reader.
+    if (count < 0) failure_ = errno;
+    if (count == 0) ended_ = true;
+    return;
+  }
+  const auto received = static_cast<std::size_t>(count);
+  received_bytes_ += received;
+  // A short read emptied the socket, unless the peer's end stands behind it.
+  if (received < room.size() && !peer_closed_) readable_ = false;
+  if (append) {
+    input_.commit(received);
+    deliver_unconsumed();
+    return;
+  }
+  const std::span<const char> bytes = room.first(received);
+  const std::size_t consumed = handler_.on_bytes(bytes);
+  if (!open()) return;
+  AZULB_ASSERT(consumed <= received);
+  input_.append(bytes.subspan(consumed));
+}
+
+void Connection::resume_reading() {
+  paused_ = false;
+  if (!input_.empty()) offer_again_ = true;
+  if (open() && (offer_again_ || readable_ || failure_ != 0 || (ended_ && !end_told_))) loop_.defer(*this);
+}
+
+void Connection::transmit(std::span<iovec> parts, std::size_t size_bytes) {
+  if (!open()) return;
+  std::size_t sent = 0;
+  if (output_.empty() && !connecting_) {
+    ssize_t count;
+    if (parts.size() == 1) {
+      do {
+        count = send(descriptor_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+      } while (count < 0 && errno == EINTR);
+    } else {
+      msghdr message{};
+      message.msg_iov = parts.data();
+      message.msg_iovlen = parts.size();
+      do {
+        count = sendmsg(descriptor_, &message, MSG_NOSIGNAL);
+      } while (count < 0 && errno == EINTR);
+    }
+    if (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+      write_failed(errno);
+      return;
+    }
+    if (count > 0) sent = static_cast<std::size_t>(count);
+    sent_bytes_ += sent;
+  }
+  if (sent < size_bytes) {
+    queue(parts, sent);
+  } else if (end_wanted_) {
+    shutdown(descriptor_, SHUT_WR);
+  }
+}
+
+void Connection::queue(std::span<iovec> parts, std::size_t skip_bytes) {
+  for (const iovec& part : parts) {
+    const std::size_t skipped = std::min(skip_bytes, part.iov_len);
+    skip_bytes -= skipped;
+    output_.append(std::span(static_cast<const char*>(part.iov_base), part.iov_len).subspan(skipped));
+  }
+  if (output_.size() > queue_low_bytes) above_low_ = true;
+  if (write_timeout_ != nullptr && !write_timer_.running()) write_timeout_->start(write_timer_);
+}
+
+void Connection::flush_output() {
+  const std::size_t before = output_.size();
+  while (!output_.empty()) {
+    const ssize_t count = send(descriptor_, output_.data(), output_.size(), MSG_NOSIGNAL);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+      write_failed(errno);
+      return;
+    }
+    output_.consume(static_cast<std::size_t>(count));
+    sent_bytes_ += static_cast<std::uint64_t>(count);
+  }
+  if (output_.size() == before) return;
+  if (output_.empty()) {
+    write_timer_.stop();
+    if (end_wanted_) shutdown(descriptor_, SHUT_WR);
+  } else if (write_timeout_ != nullptr) {
+    write_timeout_->start(write_timer_);
+  }
+  if (output_.empty() || (above_low_ && output_.size() <= queue_low_bytes)) {
+    above_low_ = false;
+    handler_.on_drained();
+  }
+}
+
+void Connection::write_failed(int system_error) {
+  // Reading goes on: the peer may have answered before it stopped listening. What is left unread ends in this error.
+  output_.clear();
+  write_timer_.stop();
+  if (failure_ == 0) failure_ = system_error;
+  readable_ = true;
+  peer_closed_ = true;
+  if (paused_ && fail_while_paused_) paused_ = false;
+  loop_.defer(*this);
+}
+
+void Connection::fail(int system_error) {
+  failure_ = 0;
+  readable_ = false;
+  end_told_ = true;
+  handler_.on_failure(system_error);
+}
+
+void Connection::on_write_timeout() { fail(ETIMEDOUT); }
+
+void Connection::end_writing() {
+  if (!open() || end_wanted_) return;
+  loop_.gather().flush();
+  if (!open()) return;
+  end_wanted_ = true;
+  if (output_.empty() && !connecting_) shutdown(descriptor_, SHUT_WR);
+}
+
+void Connection::close() {
+  if (!open()) return;
+  if (loop_.gather().pending_bytes(*this) > 0) loop_.gather().flush();
+  close_descriptor();
+}
+
+void Connection::abort() {
+  if (!open()) return;
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  close_descriptor();
+}
+
+void Connection::close_descriptor() {
+  if (descriptor_ < 0) return;
+  loop_.gather().discard(*this);
+  ::close(descriptor_);  // which also takes it out of the epoll set
+  descriptor_ = -1;
+  connecting_ = false;
+  cancel();
+  write_timer_.stop();
+  input_.clear();
+  output_.clear();
+}
+
+bool Connection::has_pending_input() const {
+  char byte;
+  const ssize_t count = recv(descriptor_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return count >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+}  // namespace azulb::net

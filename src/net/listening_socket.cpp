@@ -1,0 +1,121 @@
+#include "azulb/net/listening_socket.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "azulb/base/assert.hpp"
+
+namespace azulb::net {
+namespace {
+
+// Accepted in one turn of the loop, so that a flood of connections does not hold up those that are there.
+constexpr int accepts_per_turn = 64;
+
+std::string remedy(int system_error, const base::SocketAddress& address) {
+  switch (system_error) {
+    case EADDRINUSE:
+      return "another process listens there: stop it (`ss -ltnp` shows which), or choose another address";
+    case EACCES:
+      return address.is_unix() ? "the directory is not writable for this user"
+                               : "ports below 1024 need root or the capability CAP_NET_BIND_SERVICE";
+    case EADDRNOTAVAIL: return "no interface of this machine has that address (`ip address` shows them)";
+    case ENOENT: return "the directory does not exist: create it";
+    default: return {};
+  }
+}
+
+tl::unexpected<base::Error> bind_failure(const base::SocketAddress& address, int system_error) {
+  std::string message = "cannot listen on " + address.text() + ": " + std::strerror(system_error);
+  if (const std::string hint = remedy(system_error, address); !hint.empty()) message += " (" + hint + ")";
+  return base::failure(std::move(message), system_error);
+}
+
+const char* unix_path(const base::SocketAddress& address) {
+  return reinterpret_cast<const sockaddr_un*>(address.get())->sun_path;
+}
+
+// A socket file that a dead process left behind refuses connections; a living one's is not touched.
+void remove_stale_socket(const base::SocketAddress& address) {
+  struct stat status{};
+  if (lstat(unix_path(address), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
+  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (probe < 0) return;
+  if (connect(probe, address.get(), address.length()) != 0 && errno == ECONNREFUSED) unlink(unix_path(address));
+  close(probe);
+}
+
+}  // namespace
+
+base::Result<BoundSocket> BoundSocket::bind(const base::SocketAddress& address, int backlog, bool shared) {
+  const int descriptor = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return bind_failure(address, errno);
+  const int on = 1;
+  if (address.is_unix()) {
+    remove_stale_socket(address);
+  } else {
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (shared) setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    // Accepted sockets inherit it: one call here saves one per connection.
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (address.family() == AF_INET6) setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  }
+  if (::bind(descriptor, address.get(), address.length()) != 0 || listen(descriptor, backlog) != 0) {
+    const int system_error = errno;
+    close(descriptor);
+    return bind_failure(address, system_error);
+  }
+  sockaddr_storage bound{};
+  socklen_t length = sizeof bound;
+  base::SocketAddress bound_address = address;
+  if (!address.is_unix() && getsockname(descriptor, reinterpret_cast<sockaddr*>(&bound), &length) == 0) {
+    bound_address = base::SocketAddress(reinterpret_cast<const sockaddr*>(&bound), length);
+  }
+  return BoundSocket(descriptor, bound_address);
+}
+
+BoundSocket::BoundSocket(BoundSocket&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)), address_(other.address_) {}
+
+BoundSocket::~BoundSocket() {
+  if (descriptor_ < 0) return;
+  if (address_.is_unix()) unlink(unix_path(address_));
+  close(descriptor_);
+}
+
+void ListeningSocket::pause() {
+  if (!watched_) return;
+  watched_ = false;
+  loop_.unwatch(socket_.descriptor());
+}
+
+void ListeningSocket::resume() {
+  if (watched_) return;
+  watched_ = loop_.watch_level(socket_.descriptor(), *this, socket_.address().is_unix());
+  AZULB_ASSERT(watched_);
+}
+
+void ListeningSocket::on_events(std::uint32_t) {
+  for (int count = 0; count < accepts_per_turn && watched_; ++count) {
+    sockaddr_storage peer{};
+    socklen_t length = sizeof peer;
+    const int descriptor = accept4(socket_.descriptor(), reinterpret_cast<sockaddr*>(&peer), &length,
+                                   SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor >= 0) {
+      handler_.on_accepted(descriptor, base::SocketAddress(reinterpret_cast<const sockaddr*>(&peer), length));
+    } else if (errno != EINTR && errno != ECONNABORTED) {
+      // EAGAIN: all taken. Out of descriptors or memory: the backlog keeps them until something is closed.
+      if (errno != EAGAIN && errno != EWOULDBLOCK) handler_.on_accept_failure(errno);
+      return;
+    }
+  }
+}
+
+}  // namespace azulb::net

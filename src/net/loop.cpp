@@ -1,0 +1,126 @@
+#include "azulb/net/loop.hpp"
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "azulb/base/assert.hpp"
+#include "azulb/base/clock.hpp"
+
+namespace azulb::net {
+namespace {
+
+constexpr int events_per_wait = 256;
+
+uv_loop_t* initialised(uv_loop_t& loop) {
+  const int status = uv_loop_init(&loop);
+  AZULB_ASSERT(status == 0);
+  return &loop;
+}
+
+}  // namespace
+
+Loop::Loop() : mailbox_(initialised(uv_)), read_buffer_(new char[read_buffer_bytes]) {
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  AZULB_ASSERT(epoll_ >= 0);
+  const bool watched = watch_level(uv_backend_fd(&uv_), libuv_, false);
+  AZULB_ASSERT(watched);
+  update_time();
+}
+
+Loop::~Loop() {
+  mailbox_.close();
+  reclaim_retired();
+  close(epoll_);
+  uv_run(&uv_, UV_RUN_DEFAULT);
+  const int status = uv_loop_close(&uv_);
+  AZULB_ASSERT(status == 0);
+}
+
+bool Loop::watch(int descriptor, Watcher& watcher) {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.data.ptr = &watcher;
+  return epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) == 0;
+}
+
+bool Loop::watch_level(int descriptor, Watcher& watcher, bool exclusive) {
+  epoll_event event{};
+  event.events = exclusive ? (EPOLLIN | EPOLLEXCLUSIVE) : EPOLLIN;
+  event.data.ptr = &watcher;
+  return epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) == 0;
+}
+
+void Loop::unwatch(int descriptor) {
+  const int status = epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr);
+  AZULB_ASSERT(status == 0);
+}
+
+void Loop::update_time() { timers_.set_now_ms(base::monotonic_ms()); }
+
+void Loop::run() {
+  stopping_ = false;
+  while (!stopping_) turn(TimerQueue::never);
+  run_deferred();
+  reclaim_retired();
+}
+
+void Loop::run_once(std::chrono::milliseconds limit) { turn(limit.count()); }
+
+int Loop::wait_ms(std::int64_t limit_ms) {
+  if (!deferred_.empty()) return 0;
+  std::int64_t wait = limit_ms;
+  const std::int64_t deadline = timers_.next_deadline_ms();
+  if (deadline != TimerQueue::never) wait = std::min(wait, std::max<std::int64_t>(deadline - base::monotonic_ms(), 0));
+  // Also 0 while libuv has watchers that it has not yet told its own descriptor about.
+  const int libuv_wait = uv_backend_timeout(&uv_);
+  if (libuv_wait >= 0) wait = std::min<std::int64_t>(wait, libuv_wait);
+  if (libuv_wait == 0) libuv_.ready = true;
+  if (wait == TimerQueue::never) return -1;
+  return static_cast<int>(std::min<std::int64_t>(wait, 60'000));
+}
+
+void Loop::turn(std::int64_t limit_ms) {
+  std::array<epoll_event, events_per_wait> events;
+  const int count = epoll_wait(epoll_, events.data(), events_per_wait, wait_ms(limit_ms));
+  AZULB_ASSERT(count >= 0 || errno == EINTR);
+  update_time();
+  for (int index = 0; index < count; ++index) {
+    const epoll_event& event = events[static_cast<std::size_t>(index)];
+    static_cast<Watcher*>(event.data.ptr)->on_events(event.events);
+    gather_.flush();
+  }
+  run_deferred();
+  timers_.run_due();
+  gather_.flush();
+  run_libuv();
+  reclaim_retired();
+}
+
+void Loop::run_deferred() {
+  // What is deferred from here on waits for the next turn: a busy connection doesn't starve the others.
+  base::IntrusiveList<Deferred, Deferred> now;
+  now.take_all(deferred_);
+  while (!now.empty()) {
+    now.pop_front().on_deferred();
+    gather_.flush();
+  }
+}
+
+void Loop::run_libuv() {
+  if (!libuv_.ready && uv_backend_timeout(&uv_) != 0) return;
+  libuv_.ready = false;
+  uv_run(&uv_, UV_RUN_NOWAIT);
+  gather_.flush();
+}
+
+void Loop::reclaim_retired() {
+  while (Retired* object = retired_) {
+    retired_ = object->next_retired_;
+    object->reclaim();
+  }
+}
+
+}  // namespace azulb::net

@@ -1,0 +1,42 @@
+#include "azulb/net/timers.hpp"
+
+#include <bit>
+
+namespace azulb::net {
+
+TimerList& TimerQueue::list(std::chrono::milliseconds duration) {
+  for (const auto& each : lists_) {
+    if (each->duration_ms_ == duration.count()) return *each;
+  }
+  return *lists_.emplace_back(std::make_unique<TimerList>(*this, duration));
+}
+
+void TimerQueue::start(Timer& timer, std::chrono::milliseconds duration) {
+  auto value = static_cast<std::uint64_t>(duration.count() < 1 ? 1 : duration.count());
+  const auto bits = static_cast<unsigned>(std::bit_width(value));
+  if (bits > 4) {
+    const std::uint64_t step = std::uint64_t{1} << (bits - 4);
+    value = (value + step - 1) / step * step;
+  }
+  list(std::chrono::milliseconds(value)).start(timer);
+}
+
+void TimerQueue::run_due() {
+  if (now_ms_ < next_deadline_ms_) return;
+  // Due timers are gathered first: a callback may start timers again, also with a duration of zero.
+  base::IntrusiveList<Timer, Timer> due;
+  for (const auto& each : lists_) {
+    while (!each->timers_.empty() && each->timers_.front().deadline_ms_ <= now_ms_) {
+      due.push_back(each->timers_.pop_front());
+    }
+  }
+  next_deadline_ms_ = never;
+  while (!due.empty()) due.pop_front().on_timeout();
+  for (const auto& each : lists_) {
+    if (each->timers_.empty()) continue;
+    const std::int64_t first = each->timers_.front().deadline_ms_;
+    if (first < next_deadline_ms_) next_deadline_ms_ = first;
+  }
+}
+
+}  // namespace azulb::net

@@ -1,0 +1,40 @@
+// The body of an HTTP/1 message as it arrives: none, so many bytes, chunks, or all until the end of the connection.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "azulb/http/framing.hpp"
+#include "azulb/http/stream.hpp"
+#include "azulb/http1/chunked_decoder.hpp"
+
+namespace azulb::http1 {
+
+class BodyReader {
+ public:
+  enum class Status : std::uint8_t { need_more, complete, error, paused };
+
+  void begin(http::BodyKind kind, std::uint64_t content_length);
+
+  /// Passes body bytes from the front of `bytes` on to `reader` and takes them off. Stops early with `paused` when
+  /// `connection` is paused or closed in a callback. With `complete` the reader has not been told yet: the trailers lie in
+  /// `trailers`.
+  Status read(std::string_view& bytes, const net::Connection& connection, http::StreamReader& reader,
+              http::FieldList& trailers);
+
+  http::BodyKind kind() const { return kind_; }
+  bool complete() const;
+  http::Defect defect() const { return decoder_.defect(); }
+
+  /// See StreamWriter::raw_readable_bytes and raw_read.
+  std::uint64_t raw_bytes() const;
+  void skip(std::uint64_t size_bytes);
+
+ private:
+  http::BodyKind kind_ = http::BodyKind::none;
+  std::uint64_t remaining_ = 0;  // of BodyKind::length
+  ChunkedDecoder decoder_;
+};
+
+}  // namespace azulb::http1

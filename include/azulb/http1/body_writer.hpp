@@ -1,0 +1,30 @@
+// The body of an HTTP/1 message as it is sent: framed anew, never with the framing bytes it arrived in.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "azulb/http/framing.hpp"
+#include "azulb/net/connection.hpp"
+
+namespace azulb::http1 {
+
+class BodyWriter {
+ public:
+  explicit BodyWriter(net::Connection& connection) : connection_(connection) {}
+
+  void begin(http::BodyKind kind, std::uint64_t content_length);
+  void write(std::span<const char> bytes);
+  /// Ends the body. True if it was whole: a body of a known length has all its bytes.
+  bool end(std::span<const http::Field> trailers);
+
+  std::uint64_t raw_bytes() const;
+  void skip(std::uint64_t size_bytes);
+
+ private:
+  net::Connection& connection_;
+  http::BodyKind kind_ = http::BodyKind::none;
+  std::uint64_t remaining_ = 0;
+};
+
+}  // namespace azulb::http1

@@ -1,0 +1,104 @@
+// HTTP/1 towards a client: requests in, responses out, one at a time and in order (RFC 9112 section 9.3). Owns no
+// exchange; pipelined requests wait unparsed.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "azulb/http/stream.hpp"
+#include "azulb/http1/body_reader.hpp"
+#include "azulb/http1/body_writer.hpp"
+#include "azulb/http1/codec_scratch.hpp"
+#include "azulb/http1/head_parser.hpp"
+#include "azulb/net/connection.hpp"
+#include "azulb/net/timers.hpp"
+
+namespace azulb::http1 {
+
+/// Of one listener, on one worker.
+struct ClientCodecSettings {
+  HeadLimits limits;
+  net::TimerList* header_timeout;     // first byte of a request to the end of its head
+  net::TimerList* keepalive_timeout;  // idle between requests; also before the first
+  net::TimerList* linger_timeout;     // after the last response: how long a client's leftover bytes are drained
+  net::TimerList* half_close_grace;   // a client that ended its side gets its answer if it comes within this time
+};
+
+class ClientCodec final : public net::ConnectionHandler, public http::StreamWriter {
+ public:
+  ClientCodec(net::Connection& connection, CodecScratch& scratch, const ClientCodecSettings& settings,
+              http::StreamAcceptor& acceptor)
+      : connection_(connection), scratch_(scratch), settings_(settings), acceptor_(acceptor), body_out_(connection) {}
+
+  /// The connection has been adopted: waits for the first request.
+  void start();
+  /// Idle, with nothing of a request received: may be closed without loss.
+  bool idle() const { return phase_ == Phase::head && reader_ == nullptr && !parser_.started(); }
+  /// Closes an idle connection; any other is closed after the response it is at.
+  void drain();
+
+  // ConnectionHandler
+  std::size_t on_bytes(std::span<const char> bytes) override;
+  void on_end() override;
+  void on_failure(int system_error) override;
+  void on_drained() override;
+
+  // StreamWriter
+  void write_response(const http::ResponseHeadOut& head) override;
+  void write_body(std::span<const char> bytes) override;
+  void write_end(std::span<const http::Field> trailers) override;
+  void flush() override { connection_.flush(); }
+  void abort() override;
+  void pause_reading() override { connection_.pause_reading(); }
+  void resume_reading() override { connection_.resume_reading(); }
+  std::size_t queued_bytes() const override { return connection_.queued_bytes(); }
+  net::Connection* raw_connection() override { return &connection_; }
+  std::uint64_t raw_readable_bytes() const override;
+  std::uint64_t raw_writable_bytes() const override { return body_out_.raw_bytes(); }
+  void raw_read(std::uint64_t size_bytes) override { body_in_.skip(size_bytes); }
+  void raw_written(std::uint64_t size_bytes) override { body_out_.skip(size_bytes); }
+
+ private:
+  enum class Phase : std::uint8_t {
+    head,       // waiting for or reading a request head
+    body,       // reading a request body
+    complete,   // the request has been read, its response has not ended
+    tunnel,     // opaque bytes
+    lingering,  // the last response is out; what the client still sends is dropped until its end
+    closed,
+  };
+
+  std::string_view read_head(std::string_view bytes);
+  void accept_request(const http::RequestHead& head, std::string_view bytes);
+  void refuse(const http::BadRequest& bad);
+  std::string_view read_body(std::string_view bytes);
+  void request_ended(std::span<http::Field> trailers);
+  void response_ended();
+  void next_request();
+  void finish();
+  void linger();
+  void fail_stream(const http::StreamFailure& failure);
+  void close();
+  void on_timeout();
+
+  net::Connection& connection_;
+  CodecScratch& scratch_;
+  const ClientCodecSettings& settings_;
+  http::StreamAcceptor& acceptor_;
+  http::StreamReader* reader_ = nullptr;  // of the open stream
+  HeadParser parser_;
+  BodyReader body_in_;
+  BodyWriter body_out_;
+  net::MemberTimer<ClientCodec, &ClientCodec::on_timeout> timer_{*this};
+  Phase phase_ = Phase::head;
+  bool http10_ : 1 = false;           // the request's version
+  bool head_request_ : 1 = false;     // the response has no body
+  bool keep_alive_ : 1 = false;       // the connection may carry another request
+  bool response_begun_ : 1 = false;
+  bool response_done_ : 1 = false;
+  bool draining_ : 1 = false;
+  bool half_closed_ : 1 = false;      // the client has ended its side
+  bool write_ended_ : 1 = false;      // of a tunnel: our side has ended
+};
+
+}  // namespace azulb::http1

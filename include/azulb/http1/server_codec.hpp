@@ -1,0 +1,94 @@
+// HTTP/1 towards a server: one request out, its response in, and again if the connection persists.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "azulb/http/stream.hpp"
+#include "azulb/http1/body_reader.hpp"
+#include "azulb/http1/body_writer.hpp"
+#include "azulb/http1/codec_scratch.hpp"
+#include "azulb/http1/head_parser.hpp"
+#include "azulb/net/connection.hpp"
+
+namespace azulb::http1 {
+
+/// What a connection tells its pool.
+class ServerCodecOwner {
+ public:
+  virtual ~ServerCodecOwner() = default;
+  /// The connection stands; only for one that was begun with `connect`.
+  virtual void on_connected() = 0;
+  virtual void on_connect_failure(int system_error) = 0;
+  /// While no stream is open: the server closed it or spoke out of turn. It must not be used again.
+  virtual void on_idle_end() = 0;
+};
+
+class ServerCodec final : public net::ConnectionHandler, public http::StreamWriter {
+ public:
+  ServerCodec(net::Connection& connection, CodecScratch& scratch, ServerCodecOwner& owner)
+      : connection_(connection), scratch_(scratch), owner_(owner), body_out_(connection) {}
+
+  /// Opens the connection's next stream; `reader` must live until it has ended, failed or been aborted.
+  http::StreamWriter& open_stream(http::StreamReader& reader);
+  /// The stream has ended both ways and the connection can carry another.
+  bool reusable() const { return phase_ == Phase::idle && connection_.open(); }
+  /// The last response's `Keep-Alive: timeout=N`, in seconds; 0 = none.
+  std::uint32_t keep_alive_timeout_s() const { return keep_alive_timeout_s_; }
+  /// No byte of the stream's request has been handed to the kernel.
+  bool nothing_sent() const { return connection_.sent_bytes() == sent_before_; }
+
+  // ConnectionHandler
+  void on_connected() override;
+  std::size_t on_bytes(std::span<const char> bytes) override;
+  void on_end() override;
+  void on_failure(int system_error) override;
+  void on_drained() override;
+
+  // StreamWriter
+  void write_request(const http::RequestHeadOut& head) override;
+  void write_body(std::span<const char> bytes) override;
+  void write_end(std::span<const http::Field> trailers) override;
+  void flush() override { connection_.flush(); }
+  void abort() override;
+  void pause_reading() override { connection_.pause_reading(); }
+  void resume_reading() override { connection_.resume_reading(); }
+  std::size_t queued_bytes() const override { return connection_.queued_bytes(); }
+  net::Connection* raw_connection() override { return &connection_; }
+  std::uint64_t raw_readable_bytes() const override;
+  std::uint64_t raw_writable_bytes() const override { return body_out_.raw_bytes(); }
+  void raw_read(std::uint64_t size_bytes) override;
+  void raw_written(std::uint64_t size_bytes) override { body_out_.skip(size_bytes); }
+
+ private:
+  enum class Phase : std::uint8_t {
+    connecting,
+    idle,    // no stream
+    head,    // waiting for or reading a response head
+    body,    // reading a response body
+    tunnel,  // opaque bytes
+    ended,   // the response is complete; the connection is not to be used again
+  };
+
+  std::string_view read_head(std::string_view bytes);
+  std::string_view read_body(std::string_view bytes);
+  void response_ended(std::span<http::Field> trailers, bool more_follows);
+  void fail(const http::StreamFailure& failure);
+
+  net::Connection& connection_;
+  CodecScratch& scratch_;
+  ServerCodecOwner& owner_;
+  http::StreamReader* reader_ = nullptr;
+  HeadParser parser_;
+  BodyReader body_in_;
+  BodyWriter body_out_;
+  std::uint64_t sent_before_ = 0;
+  std::uint32_t keep_alive_timeout_s_ = 0;
+  http::Method method_ = http::Method::other;
+  Phase phase_ = Phase::connecting;
+  bool keep_alive_ : 1 = false;
+  bool request_done_ : 1 = false;
+  bool upgrade_wanted_ : 1 = false;
+};
+
+}  // namespace azulb::http1

@@ -1,0 +1,68 @@
+#include "azulb/http1/body_writer.hpp"
+
+#include <limits>
+#include <string_view>
+
+#include "azulb/base/assert.hpp"
+#include "azulb/http/head_writer.hpp"
+
+namespace azulb::http1 {
+
+using http::BodyKind;
+
+void BodyWriter::begin(BodyKind kind, std::uint64_t content_length) {
+  kind_ = kind;
+  remaining_ = kind == BodyKind::length ? content_length : 0;
+}
+
+void BodyWriter::write(std::span<const char> bytes) {
+  if (bytes.empty() || !connection_.open()) return;
+  switch (kind_) {
+    case BodyKind::none: return;  // the head promised no body
+    case BodyKind::length:
+      AZULB_ASSERT(bytes.size() <= remaining_);
+      remaining_ -= bytes.size();
+      connection_.write(bytes);
+      return;
+    case BodyKind::until_close: connection_.write(bytes); return;
+    case BodyKind::chunked: {
+      constexpr std::size_t size_line_limit = 18;
+      const std::span<char> room = connection_.write_scratch(size_line_limit);
+      connection_.commit_scratch(http::write_chunk_size(bytes.size(), room.data()));
+      connection_.write(bytes);
+      connection_.write(std::string_view("\r\n"));
+      return;
+    }
+  }
+}
+
+bool BodyWriter::end(std::span<const http::Field> trailers) {
+  const bool whole = remaining_ == 0;
+  if (kind_ == BodyKind::chunked && connection_.open()) {
+    connection_.write(std::string_view("0\r\n"));
+    // Trailers are bounded by the decoder's limits, far below the scratch.
+    const std::span<char> room = connection_.write_scratch(net::Gather::scratch_bytes / 2);
+    connection_.commit_scratch(http::write_trailers(trailers, room.data(), room.size()));
+  }
+  kind_ = BodyKind::none;
+  remaining_ = 0;
+  return whole;
+}
+
+std::uint64_t BodyWriter::raw_bytes() const {
+  switch (kind_) {
+    case BodyKind::length: return remaining_;
+    case BodyKind::until_close: return std::numeric_limits<std::uint64_t>::max();
+    case BodyKind::none:
+    case BodyKind::chunked: return 0;
+  }
+  return 0;
+}
+
+void BodyWriter::skip(std::uint64_t size_bytes) {
+  if (kind_ != BodyKind::length) return;
+  AZULB_ASSERT(size_bytes <= remaining_);
+  remaining_ -= size_bytes;
+}
+
+}  // namespace azulb::http1

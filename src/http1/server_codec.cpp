@@ -1,0 +1,188 @@
+#include "azulb/http1/server_codec.hpp"
+
+#include <cerrno>
+#include <utility>
+
+#include "azulb/base/assert.hpp"
+#include "azulb/http1/head_output.hpp"
+
+namespace azulb::http1 {
+
+using http::BodyKind;
+using http::Defect;
+using http::StreamFailure;
+
+http::StreamWriter& ServerCodec::open_stream(http::StreamReader& reader) {
+  AZULB_ASSERT(reader_ == nullptr && phase_ == Phase::idle);
+  reader_ = &reader;
+  phase_ = Phase::head;
+  parser_.reset();
+  sent_before_ = connection_.sent_bytes();
+  keep_alive_ = request_done_ = upgrade_wanted_ = false;
+  return *this;
+}
+
+void ServerCodec::on_connected() {
+  phase_ = Phase::idle;
+  owner_.on_connected();
+}
+
+std::size_t ServerCodec::on_bytes(std::span<const char> input) {
+  std::string_view bytes(input.data(), input.size());
+  for (bool progress = true; progress && !bytes.empty() && connection_.open();) {
+    const std::size_t before = bytes.size();
+    const Phase phase = phase_;
+    switch (phase_) {
+      case Phase::head: bytes = read_head(bytes); break;
+      case Phase::body: bytes = read_body(bytes); break;
+      case Phase::tunnel:
+        if (reader_ != nullptr) reader_->on_body(bytes);
+        return input.size();
+      case Phase::idle:
+      case Phase::connecting: owner_.on_idle_end(); return input.size();
+      case Phase::ended: return input.size();
+    }
+    progress = (bytes.size() != before || phase_ != phase) && !connection_.reading_paused();
+  }
+  return connection_.open() ? input.size() - bytes.size() : input.size();
+}
+
+std::string_view ServerCodec::read_head(std::string_view bytes) {
+  http::ResponseHead head;
+  switch (parser_.parse_response(bytes, response_head_limits, scratch_.fields, head)) {
+    case ParseStatus::need_more: return bytes;
+    case ParseStatus::error:
+      fail({.kind = StreamFailure::Kind::malformed, .defect = parser_.defect()});
+      return {};
+    case ParseStatus::complete: break;
+  }
+  bytes.remove_prefix(parser_.head_length());
+  parser_.reset();
+  http::ResponseInfo info;
+  Defect defect = judge_response(head, method_, info);
+  if (defect == Defect::none && info.switching && !upgrade_wanted_) defect = Defect::bad_upgrade_response;
+  if (defect != Defect::none) {
+    fail({.kind = StreamFailure::Kind::malformed, .defect = defect});
+    return {};
+  }
+  if (info.interim) {
+    reader_->on_response(head, info);
+    return bytes;
+  }
+  // A body that was announced and must not come (HEAD, 304) comes from some servers all the same, perhaps later than
+  // its head: such a connection is not used again.
+  const bool body_may_stray =
+      info.announced != info.body && (info.announced == BodyKind::chunked || info.content_length > 0);
+  keep_alive_ = info.keep_alive && !body_may_stray;
+  keep_alive_timeout_s_ = info.keep_alive_timeout_s;
+  if (info.switching) {
+    phase_ = Phase::tunnel;
+    body_in_.begin(BodyKind::until_close, 0);
+    body_out_.begin(BodyKind::until_close, 0);
+    reader_->on_response(head, info);
+    return bytes;
+  }
+  body_in_.begin(info.body, info.content_length);
+  const bool bodyless = body_in_.complete();
+  phase_ = Phase::body;
+  reader_->on_response(head, info);
+  if (phase_ == Phase::body && bodyless && reader_ != nullptr) response_ended({}, !bytes.empty());
+  return bytes;
+}
+
+std::string_view ServerCodec::read_body(std::string_view bytes) {
+  switch (body_in_.read(bytes, connection_, *reader_, scratch_.trailers)) {
+    case BodyReader::Status::need_more:
+    case BodyReader::Status::paused: break;
+    case BodyReader::Status::complete:
+      if (phase_ == Phase::body && reader_ != nullptr) response_ended(scratch_.trailers.fields(), !bytes.empty());
+      break;
+    case BodyReader::Status::error:
+      fail({.kind = StreamFailure::Kind::malformed, .defect = body_in_.defect()});
+      return {};
+  }
+  return bytes;
+}
+
+void ServerCodec::response_ended(std::span<http::Field> trailers, bool more_follows) {
+  // Reused only if both messages are complete, nothing follows the response, and the server agrees.
+  const bool reusable = keep_alive_ && request_done_ && !more_follows && !connection_.ended() &&
+                        connection_.queued_bytes() == 0;
+  phase_ = reusable ? Phase::idle : Phase::ended;
+  std::exchange(reader_, nullptr)->on_end(trailers);
+}
+
+void ServerCodec::on_end() {
+  switch (phase_) {
+    case Phase::idle:
+    case Phase::connecting: owner_.on_idle_end(); return;
+    case Phase::head: fail({.kind = StreamFailure::Kind::closed}); return;
+    case Phase::body:
+      if (body_in_.kind() == BodyKind::until_close) {
+        response_ended({}, true);
+      } else {
+        fail({.kind = StreamFailure::Kind::closed});
+      }
+      return;
+    case Phase::tunnel:
+      if (reader_ != nullptr) reader_->on_end({});
+      return;
+    case Phase::ended: return;
+  }
+}
+
+void ServerCodec::on_failure(int system_error) {
+  if (phase_ == Phase::connecting) {
+    phase_ = Phase::ended;
+    owner_.on_connect_failure(system_error);
+    return;
+  }
+  if (phase_ == Phase::idle) {
+    owner_.on_idle_end();
+    return;
+  }
+  const auto kind = system_error == ETIMEDOUT ? StreamFailure::Kind::stalled : StreamFailure::Kind::closed;
+  fail({.kind = kind, .system_error = system_error});
+}
+
+void ServerCodec::fail(const StreamFailure& failure) {
+  phase_ = Phase::ended;
+  if (http::StreamReader* reader = std::exchange(reader_, nullptr)) reader->on_failure(failure);
+}
+
+void ServerCodec::on_drained() {
+  if (reader_ != nullptr) reader_->on_writable();
+}
+
+void ServerCodec::write_request(const http::RequestHeadOut& head) {
+  method_ = head.head->method;
+  upgrade_wanted_ = !head.upgrade.empty();
+  if (!connection_.open()) return;
+  write_head(connection_, [&](char* out, std::size_t capacity) { return http::write_request_head(head, out, capacity); });
+  body_out_.begin(head.body, head.content_length);
+}
+
+void ServerCodec::write_body(std::span<const char> bytes) { body_out_.write(bytes); }
+
+void ServerCodec::write_end(std::span<const http::Field> trailers) {
+  if (phase_ == Phase::tunnel) {
+    connection_.end_writing();
+    return;
+  }
+  if (body_out_.end(trailers)) request_done_ = true;
+}
+
+void ServerCodec::abort() {
+  reader_ = nullptr;
+  phase_ = Phase::ended;
+  connection_.close();
+}
+
+std::uint64_t ServerCodec::raw_readable_bytes() const {
+  if (connection_.unconsumed_bytes() > 0) return 0;
+  return phase_ == Phase::body || phase_ == Phase::tunnel ? body_in_.raw_bytes() : 0;
+}
+
+void ServerCodec::raw_read(std::uint64_t size_bytes) { body_in_.skip(size_bytes); }
+
+}  // namespace azulb::http1

@@ -1,0 +1,132 @@
+// Connections of one worker to one server, and the right to use one of them for a stream.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <utility>
+
+#include "azulb/base/address.hpp"
+#include "azulb/base/intrusive_list.hpp"
+#include "azulb/base/result.hpp"
+#include "azulb/base/slab.hpp"
+#include "azulb/http/stream.hpp"
+#include "azulb/http1/server_codec.hpp"
+#include "azulb/net/connection.hpp"
+#include "azulb/net/loop.hpp"
+
+namespace azulb::upstream {
+
+class ServerPool;
+
+/// Who waits for a connection that is being made. Neither call comes after the lease has been released.
+class ConnectHandler {
+ public:
+  virtual ~ConnectHandler() = default;
+  virtual void on_connected() = 0;
+  virtual void on_connect_failure(int system_error) = 0;
+};
+
+/// One connection to a server: socket, codec, and its place in the pool.
+class ServerConnection final : public base::ListNode<ServerConnection>,
+                               private http1::ServerCodecOwner,
+                               private net::Retired {
+ public:
+  explicit ServerConnection(ServerPool& pool);
+
+ private:
+  friend class ServerPool;
+  friend class Lease;
+
+  void on_connected() override;
+  void on_connect_failure(int system_error) override;
+  void on_idle_end() override;
+  void on_idle_timeout();
+  void reclaim() override;
+
+  ServerPool& pool_;
+  net::Connection connection_;
+  http1::ServerCodec codec_;
+  ConnectHandler* waiting_ = nullptr;
+  net::MemberTimer<ServerConnection, &ServerConnection::on_idle_timeout> idle_timer_{*this};
+  std::int64_t idle_since_ms_ = 0;
+  std::uint64_t requests_ = 0;
+};
+
+/// The right to use a stream to a server; given back by its destructor. A connection whose stream did not end both ways
+/// is closed, any other goes back to the pool. Loop's thread only.
+class Lease {
+ public:
+  Lease() = default;
+  Lease(Lease&& other) noexcept : connection_(std::exchange(other.connection_, nullptr)) {}
+  Lease& operator=(Lease&& other) noexcept {
+    if (this != &other) {
+      release();
+      connection_ = std::exchange(other.connection_, nullptr);
+    }
+    return *this;
+  }
+  ~Lease() { release(); }
+
+  explicit operator bool() const { return connection_ != nullptr; }
+  /// Once, after the connection stands.
+  http::StreamWriter& open_stream(http::StreamReader& reader);
+  /// The connection has carried a stream before.
+  bool reused() const { return connection_->requests_ > 1; }
+  /// Provably no byte of this stream's request has reached the kernel.
+  bool nothing_sent() const { return connection_->codec_.nothing_sent(); }
+  void release();
+
+ private:
+  friend class ServerPool;
+  explicit Lease(ServerConnection& connection) : connection_(&connection) {}
+  ServerConnection* connection_ = nullptr;
+};
+
+struct PoolSettings {
+  base::SocketAddress address;
+  std::uint64_t connections = 256;  // idle ones kept
+  std::chrono::milliseconds idle{50'000};
+  std::uint64_t requests = 0;  // per connection; 0 = unlimited
+  net::TimerList* write_timeout = nullptr;
+};
+
+/// What the pools of one loop share.
+struct PoolContext {
+  net::Loop& loop;
+  http1::CodecScratch& scratch;
+  base::Slab<ServerConnection>& connections;
+};
+
+class ServerPool {
+ public:
+  ServerPool(PoolContext& context, const PoolSettings& settings)
+      : context_(context), settings_(settings), idle_timeout_(context.loop.timers().list(settings.idle)) {}
+  ServerPool(const ServerPool&) = delete;
+  ServerPool& operator=(const ServerPool&) = delete;
+  /// Every lease has been released.
+  ~ServerPool() { close_idle(); }
+
+  /// An idle connection that, as far as can be known, the server has not closed; else an empty lease.
+  Lease lease_idle();
+  /// Begins to connect; `handler` is told later. The error is an errno known at once.
+  tl::expected<Lease, int> connect(ConnectHandler& handler);
+
+  std::uint64_t idle_count() const { return idle_count_; }
+  const base::SocketAddress& address() const { return settings_.address; }
+  void close_idle();
+
+ private:
+  friend class ServerConnection;
+  friend class Lease;
+  void give_back(ServerConnection& connection);
+  void remove_idle(ServerConnection& connection);
+  void dispose(ServerConnection& connection);
+
+  PoolContext& context_;
+  const PoolSettings settings_;
+  base::IntrusiveList<ServerConnection, ServerConnection> idle_;  // the most recently used first
+  std::uint64_t idle_count_ = 0;
+  net::TimerList& idle_timeout_;
+};
+
+}  // namespace azulb::upstream

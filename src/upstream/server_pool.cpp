@@ -1,0 +1,115 @@
+#include "azulb/upstream/server_pool.hpp"
+
+#include <algorithm>
+
+#include "azulb/base/assert.hpp"
+
+namespace azulb::upstream {
+namespace {
+
+// A connection used within this time is taken as it is; an older one is looked at first.
+constexpr std::int64_t look_after_idle_ms = 1000;
+
+// Of a server's own idle time, told by Keep-Alive: timeout=N, what is left for a request on its way.
+constexpr std::int64_t hint_margin_ms = 1000;
+
+}  // namespace
+
+ServerConnection::ServerConnection(ServerPool& pool)
+    : pool_(pool),
+      connection_(pool.context_.loop, codec_),
+      codec_(connection_, pool.context_.scratch, *this) {}
+
+void ServerConnection::on_connected() {
+  if (ConnectHandler* handler = std::exchange(waiting_, nullptr)) handler->on_connected();
+}
+
+void ServerConnection::on_connect_failure(int system_error) {
+  if (ConnectHandler* handler = std::exchange(waiting_, nullptr)) handler->on_connect_failure(system_error);
+}
+
+void ServerConnection::on_idle_end() {
+  // Leased but not yet used, it ends like any other: the stream opened on it will fail.
+  if (linked()) pool_.remove_idle(*this);
+}
+
+void ServerConnection::on_idle_timeout() { pool_.remove_idle(*this); }
+
+void ServerConnection::reclaim() { pool_.context_.connections.destroy(*this); }
+
+http::StreamWriter& Lease::open_stream(http::StreamReader& reader) {
+  ++connection_->requests_;
+  return connection_->codec_.open_stream(reader);
+}
+
+void Lease::release() {
+  ServerConnection* connection = std::exchange(connection_, nullptr);
+  if (connection != nullptr) connection->pool_.give_back(*connection);
+}
+
+Lease ServerPool::lease_idle() {
+  const std::int64_t now_ms = context_.loop.now_ms();
+  while (!idle_.empty()) {
+    ServerConnection& connection = idle_.front();
+    if (now_ms - connection.idle_since_ms_ > look_after_idle_ms && connection.connection_.has_pending_input()) {
+      remove_idle(connection);
+      continue;
+    }
+    idle_.pop_front();
+    --idle_count_;
+    connection.idle_timer_.stop();
+    return Lease(connection);
+  }
+  return {};
+}
+
+tl::expected<Lease, int> ServerPool::connect(ConnectHandler& handler) {
+  ServerConnection& connection = context_.connections.create(*this);
+  connection.connection_.set_write_timeout(settings_.write_timeout);
+  if (const int system_error = connection.connection_.connect(settings_.address); system_error != 0) {
+    context_.connections.destroy(connection);
+    return tl::unexpected<int>(system_error);
+  }
+  connection.waiting_ = &handler;
+  return Lease(connection);
+}
+
+void ServerPool::give_back(ServerConnection& connection) {
+  connection.waiting_ = nullptr;
+  const bool used_up = settings_.requests > 0 && connection.requests_ >= settings_.requests;
+  if (!connection.codec_.reusable() || used_up || idle_count_ >= settings_.connections) {
+    dispose(connection);
+    return;
+  }
+  std::int64_t idle_ms = settings_.idle.count();
+  if (const std::int64_t hint_ms = std::int64_t{connection.codec_.keep_alive_timeout_s()} * 1000; hint_ms > 0) {
+    idle_ms = std::min(idle_ms, std::max(hint_ms - hint_margin_ms, hint_ms / 2));
+  }
+  connection.idle_since_ms_ = context_.loop.now_ms();
+  if (idle_ms == settings_.idle.count()) {
+    idle_timeout_.start(connection.idle_timer_);
+  } else {
+    context_.loop.timers().start(connection.idle_timer_, std::chrono::milliseconds(idle_ms));
+  }
+  idle_.push_front(connection);
+  ++idle_count_;
+  if (connection.connection_.reading_paused()) connection.connection_.resume_reading();
+}
+
+void ServerPool::remove_idle(ServerConnection& connection) {
+  connection.unlink();
+  --idle_count_;
+  dispose(connection);
+}
+
+void ServerPool::dispose(ServerConnection& connection) {
+  connection.idle_timer_.stop();
+  connection.codec_.abort();
+  context_.loop.retire(connection);
+}
+
+void ServerPool::close_idle() {
+  while (!idle_.empty()) remove_idle(idle_.front());
+}
+
+}  // namespace azulb::upstream

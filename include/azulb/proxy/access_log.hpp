@@ -123,6 +123,7 @@ class AccessLogFormat {
     AccessField field = AccessField::time;
   };
 
+  static base::Result<AccessLogFormat> compile_pattern(AccessLogFormat compiled, std::string_view format);
   char* format_json(const AccessRecord& record, char* out);
   char* format_combined(const AccessRecord& record, char* out);
   char* format_pattern(const AccessRecord& record, char* out);

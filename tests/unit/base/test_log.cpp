@@ -2,10 +2,11 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdio>
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -50,8 +51,12 @@ TEST_CASE("a text line has the time in UTC, the level and the message") {
   azulb::base::log_warn("server {} is {}", "app1", "down");
   const auto lines = log.lines();
   REQUIRE(lines.size() == 1);
-  CHECK(std::regex_match(lines[0],
-                         std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z warn  server app1 is down)")));
+  // Digits become d: std::regex draws false warnings from sanitizer builds.
+  std::string shape = lines[0].substr(0, 24);
+  std::replace_if(
+      shape.begin(), shape.end(), [](unsigned char c) { return std::isdigit(c) != 0; }, 'd');
+  CHECK(shape == "dddd-dd-ddTdd:dd:dd.dddZ");
+  CHECK(lines[0].substr(24) == " warn  server app1 is down");
 }
 
 TEST_CASE("lines below the level are not written, nor are their arguments formatted") {

@@ -104,7 +104,8 @@ def _program(name):
 
 
 def relay(setup):
-    command = [os.path.join(setup.tools, "bench_relay"), "--to", setup.backend]
+    command = [os.path.join(setup.tools, "bench_relay"), "--to", setup.backend,
+               "--buffer-kib", str(setup.relay_buffer_kib)]
     # A tunnel never returns to HTTP, and the relay, which parses nothing, cannot tell it from a request.
     if setup.websocket:
         command.append("--own-upstream")
@@ -208,6 +209,7 @@ def haproxy(setup):
 global
   nbthread 1
   maxconn 8192
+  maxpipes 1024
   {setup.haproxy_global}
 
 defaults
@@ -227,7 +229,7 @@ frontend front
 backend app{HAPROXY_FORWARDED if setup.forwarded_headers else ""}
   server app1 {setup.backend}
 """)
-    return Server("haproxy", [_program("haproxy"), "-db", "-q", "-f", path], setup.cpu, setup.directory, port)
+    return Server("haproxy", [_program("haproxy"), "-db", "-f", path], setup.cpu, setup.directory, port)
 
 
 ALL = {"relay": relay, "azulb": azulb, "nginx": nginx, "haproxy": haproxy}

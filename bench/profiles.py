@@ -11,6 +11,7 @@ from statistics import median
 
 import contenders
 import machine
+import system_calls
 
 BODY_BYTES = {"/": 100, "/64k": 65536, "/1m": 1048576}
 
@@ -46,6 +47,7 @@ class Setup:
     cpu: int
     websocket: bool = False
     forwarded_headers: bool = False
+    relay_buffer_kib: int = 80
     nginx_buffers: str = "8 4k"
     haproxy_global: str = ""
     haproxy_splice: str = ""
@@ -69,7 +71,8 @@ class Bench:
                 "backend", [os.path.join(self.options.tools, "bench_backend")], self.options.load_cpu, directory))
             setup = Setup(tools=self.options.tools, azulb=self.options.azulb, backend=backend.address,
                           directory=directory, cpu=self.options.proxy_cpu, websocket=profile.path == "/ws",
-                          forwarded_headers=self.options.forwarded_headers, **self._tuning(profile))
+                          forwarded_headers=self.options.forwarded_headers,
+                          relay_buffer_kib=self.options.relay_buffer_kib, **self._tuning(profile))
             if profile.kind == "memory":
                 return self._memory(profile, setup)
             running = {}
@@ -79,7 +82,8 @@ class Bench:
             if not running:
                 raise BenchmarkError("no contender is left")
             for server in running.values():  # fills pools, faults in memory
-                self._load(profile if profile.kind == "cpu" else PROFILES["small"], server, min(0.5, self.options.seconds))
+                warmup = profile if profile.kind == "cpu" else PROFILES["small"]
+                self._load(warmup, server, min(0.5, self.options.seconds))
             if profile.kind == "latency":
                 return self._latency(profile, running)
             return self._cpu(profile, running)
@@ -87,9 +91,9 @@ class Bench:
     @staticmethod
     def _tuning(profile):
         """What an expert sets for bodies of that size; see README.md for how these were chosen."""
-        large = profile.path in ("/64k", "/1m")
-        return {"nginx_buffers": "8 64k" if large else "8 4k",
-                "haproxy_splice": "option splice-response" if large else ""}
+        splice = {"haproxy_splice": "option splice-response", "haproxy_global": "tune.pipesize 1048576"}
+        return {"/64k": {"nginx_buffers": "8 64k", **splice}, "/1m": {"nginx_buffers": "8 16k", **splice}}.get(
+            profile.path, {})
 
     @contextlib.contextmanager
     def _skipping(self, name):
@@ -149,7 +153,20 @@ class Bench:
                             zip(machine.cpu_ticks(server.processes()), ticks[name]))
             rows[name] = self._summary(samples[name], ("cpu_us", "per_second", "busy", "p50_us", "p99_us"))
             rows[name]["user_us"] = rows[name]["cpu_us"] * user / max(1, user + system)
-        return {"samples": samples, "rows": rows, "ratios": self._ratios(samples, "cpu_us")}
+        part = {"samples": samples, "rows": rows, "ratios": self._ratios(samples, "cpu_us")}
+        if self.options.perf:
+            part["system_calls"] = self._system_calls(profile, running)
+        return part
+
+    def _system_calls(self, profile, running):
+        counts = {}
+        for name, server in running.items():
+            calls = system_calls.count(server, lambda: self._load(profile, server, 0.5)["requests"])
+            if calls is None:
+                self.progress("  no system call counts: strace is missing or may not attach")
+                break
+            counts[name] = calls
+        return counts
 
     def _latency(self, profile, running):
         small = PROFILES["small"]

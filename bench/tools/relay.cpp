@@ -1,7 +1,7 @@
 // bench_relay: the floor that azulb is measured against. One thread, one epoll, recv then send, nothing
 // parsed:
 //
-//   bench_relay --to 127.0.0.1:PORT [--listen 127.0.0.1:0] [--own-upstream]
+//   bench_relay --to 127.0.0.1:PORT [--listen 127.0.0.1:0] [--own-upstream] [--buffer-kib 80]
 //
 // Each client connection is tied to one upstream connection. Upstream connections are reused across client
 // connections, as the proxies' keep-alive pools do, so that a connection per request costs the relay only
@@ -20,6 +20,8 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -29,7 +31,7 @@
 namespace azulb::bench {
 namespace {
 
-constexpr std::size_t kBufferBytes = 64 * 1024;
+constexpr std::size_t kDefaultBufferKib = 80;  // a 64 KiB body fits with its head
 constexpr int kEventsPerWait = 256;
 
 // One connection. Two sides that are tied point at each other; a pooled upstream side has no peer.
@@ -49,11 +51,12 @@ struct Side {
 
 class Relay {
  public:
-  Relay(const sockaddr_in& listen, const sockaddr_in& to, bool own_upstream)
+  Relay(const sockaddr_in& listen, const sockaddr_in& to, bool own_upstream, std::size_t buffer_bytes)
       : epoll_(epoll_create1(EPOLL_CLOEXEC)),
         listener_(listen_on(listen)),
         to_(to),
-        own_upstream_(own_upstream) {
+        own_upstream_(own_upstream),
+        buffer_(buffer_bytes) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.ptr = nullptr;
@@ -185,7 +188,7 @@ class Relay {
     }
     const auto taken = static_cast<std::size_t>(sent);
     if (taken == size) return true;
-    if (!to.pending) to.pending = std::make_unique_for_overwrite<char[]>(kBufferBytes);
+    if (!to.pending) to.pending = std::make_unique_for_overwrite<char[]>(buffer_.size());
     std::memcpy(to.pending.get(), buffer_.data() + taken, size - taken);
     to.begin = 0;
     to.end = size - taken;
@@ -219,7 +222,7 @@ class Relay {
   void finish(Side& from) {
     Side& other = *from.peer;
     const bool reusable =
-        other.is_upstream && !own_upstream_ && other.end == 0 && !other.awaits_answer && !other.unread;
+        other.is_upstream && !own_upstream_ && other.end == 0 && !other.awaits_answer && !other.ended;
     from.peer = nullptr;
     other.peer = nullptr;
     retire(from);
@@ -256,7 +259,7 @@ class Relay {
   std::vector<Side*> pool_;  // last in, first out
   std::vector<Side*> more_;  // sides to read from again before waiting
   std::vector<std::unique_ptr<Side>> retired_;
-  std::array<char, kBufferBytes> buffer_{};
+  std::vector<char> buffer_;
 };
 
 }  // namespace
@@ -267,21 +270,24 @@ int main(int argc, char** argv) {
   sockaddr_in listen = parse_address("127.0.0.1:0");
   sockaddr_in to{};
   int own_upstream = 0;
-  const std::array<option, 4> options{{{"listen", required_argument, nullptr, 'l'},
+  std::size_t buffer_kib = kDefaultBufferKib;
+  const std::array<option, 5> options{{{"listen", required_argument, nullptr, 'l'},
                                        {"to", required_argument, nullptr, 't'},
                                        {"own-upstream", no_argument, &own_upstream, 1},
+                                       {"buffer-kib", required_argument, nullptr, 'b'},
                                        {nullptr, 0, nullptr, 0}}};
   int choice = 0;
   while ((choice = getopt_long(argc, argv, "", options.data(), nullptr)) != -1) {
     if (choice == 'l') listen = parse_address(optarg);
     if (choice == 't') to = parse_address(optarg);
-    if (choice == '?') return 2;
+    if (choice == 'b') buffer_kib = std::strtoul(optarg, nullptr, 10);
+    if (choice == '?' || buffer_kib == 0) return 2;
   }
   if (to.sin_port == 0) {
     errno = EINVAL;
     die("--to is required");
   }
   raise_descriptor_limit();
-  static Relay relay(listen, to, own_upstream != 0);
+  Relay relay(listen, to, own_upstream != 0, buffer_kib * 1024);
   relay.run();
 }

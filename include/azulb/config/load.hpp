@@ -19,7 +19,7 @@ struct Diagnostic {
   std::string source;        // the file's name as it was given
   std::uint32_t line = 0;    // from 1; 0 where the file as a whole is meant (it cannot be read)
   std::uint32_t column = 0;  // from 1, in characters, not bytes; 0 as for line
-  std::string key;           // dotted: "upstream.app.servers[1].weight"; empty for a syntax error
+  std::string key;           // dotted: "upstream.app.servers[1].weight", list members counted from 1; empty for a syntax error
   std::string message;
   std::string line_text;   // the line as it is written, without its end
   std::string suggestion;  // the nearest known word; empty = none is near

@@ -1,0 +1,89 @@
+// [listener.NAME], and the addresses azulb accepts on
+#include "tables.hpp"
+
+namespace azulb::config {
+namespace {
+
+constexpr std::uint64_t kUnlimited = 0;  // what the keys that may be "0" mean by it
+
+void read_addresses(TableReader& table, Listener& listener, Once& bound) {
+  const std::optional<std::vector<Text>> texts = table.texts("address");
+  if (!table.has("address")) {
+    return table.report("address", {"the listener " + quote(listener.name) + " has no address",
+                                    {},
+                                    "add one, such as address = \"0.0.0.0:8080\""});
+  }
+  if (!texts) return;
+  if (texts->empty()) table.report("address", {"\"address\" must name at least one address"});
+  for (const Text& text : *texts) {
+    if (auto address = read_bound_address(table.context(), text, bound))
+      listener.address.push_back(std::move(*address));
+  }
+}
+
+void read_trusted_proxies(TableReader& table, Listener& listener) {
+  const std::optional<std::vector<Text>> texts = table.texts("trusted_proxies");
+  if (!texts) return;
+  for (const Text& text : *texts) {
+    if (const base::Result<base::Network> network = base::Network::parse(text.value)) {
+      listener.trusted_proxies.push_back(*network);
+    } else {
+      table.context().report(text, {network.error().message});
+    }
+  }
+}
+
+void read_timeout(TableReader& table, ListenerTimeout& timeout) {
+  table.duration("header", timeout.header);
+  table.duration("body", timeout.body);
+  table.duration("send", timeout.send);
+  table.duration("keepalive", timeout.keepalive);
+  table.unsupported({"tls_handshake"});
+}
+
+void read_limit(TableReader& table, ListenerLimit& limit) {
+  constexpr std::int64_t kMostCount = 1'000'000'000;
+  table.size("request_line", limit.request_line, {64, 1 << 20});
+  table.size("header_bytes", limit.header_bytes, {256, 1 << 20});
+  table.integer("headers", limit.headers, {1, 10'000});
+  table.size("body", limit.body, {kUnlimited, 1ULL << 50});
+  table.integer("requests_per_connection", limit.requests_per_connection, {kUnlimited, kMostCount});
+  table.integer("connections_per_client", limit.connections_per_client, {kUnlimited, kMostCount});
+  table.unsupported({"http2_streams"});
+}
+
+}  // namespace
+
+std::string canonical_address(const base::HostPort& address) {
+  if (address.is_unix) return address.text();
+  base::HostPort copy = address;
+  if (copy.host.empty()) copy.host = "0.0.0.0";
+  copy.host = to_lower(copy.host);
+  if (const base::Result<base::IpAddress> ip = base::IpAddress::parse(copy.host)) copy.host = ip->text();
+  return copy.text();
+}
+
+std::optional<base::HostPort> read_bound_address(Context& context, const Text& text, Once& bound) {
+  base::Result<base::HostPort> address = base::parse_host_port(text.value);
+  if (!address) {
+    context.report(text,
+                   {address.error().message,
+                    {},
+                    R"(an address is "127.0.0.1:8080", "[::1]:8080", ":8080" or "unix:/run/azulb.sock")"});
+    return {};
+  }
+  const bool kernel_chooses_port = !address->is_unix && address->port == 0;
+  if (!kernel_chooses_port && !bound.add(context, canonical_address(*address), text, "address")) return {};
+  return std::move(*address);
+}
+
+void read_listener(TableReader& table, Listener& listener, Once& bound) {
+  read_addresses(table, listener, bound);
+  table.integer("backlog", listener.backlog, {1, 1 << 20});
+  read_trusted_proxies(table, listener);
+  table.table("timeout", [&](TableReader& inner) { read_timeout(inner, listener.timeout); });
+  table.table("limit", [&](TableReader& inner) { read_limit(inner, listener.limit); });
+  table.unsupported({"tls", "http2", "proxy_protocol"});
+}
+
+}  // namespace azulb::config

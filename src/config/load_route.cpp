@@ -1,0 +1,118 @@
+// [[route]]
+#include <algorithm>
+#include <array>
+
+#include "tables.hpp"
+
+namespace azulb::config {
+namespace {
+
+const std::vector<std::string_view> kRedirectVariables{"scheme", "host", "target", "path", "query"};
+
+void read_name(TableReader& table, std::size_t number, Route& route, Once& names) {
+  Text name{"route-" + std::to_string(number), table.position(), table.path()};
+  if (std::optional<Text> written = table.text("name")) {
+    if (auto fault = check_name(written->value)) return table.context().report(*written, std::move(*fault));
+    name = std::move(*written);
+  }
+  route.name = name.value;
+  names.add(table.context(), name.value, name, "route");
+}
+
+/// The members of a list of strings that pass `rule`.
+std::vector<Text> read_list(TableReader& table, std::string_view key, Rule rule) {
+  std::vector<Text> valid;
+  for (Text& text : table.texts(key).value_or(std::vector<Text>{})) {
+    if (auto fault = rule(text.value)) {
+      table.context().report(text, std::move(*fault));
+    } else {
+      valid.push_back(std::move(text));
+    }
+  }
+  return valid;
+}
+
+void read_match(TableReader& table, Route& route, References& references) {
+  for (const Text& text : read_list(table, "listener", check_name)) {
+    route.listener.push_back(text.value);
+    references.listeners_of_routes.push_back(text);
+  }
+  for (const Text& text : read_list(table, "host", check_host_pattern))
+    route.host.push_back(to_lower(text.value));
+  for (const Text& text : read_list(table, "methods", check_method))
+    route.methods.push_back(text.value);
+  table.text("path", route.path, check_path);
+  table.text("path_prefix", route.path_prefix, check_path);
+  if (table.has("path") && table.has("path_prefix")) {
+    const bool path_is_second = table.position_of("path_prefix") < table.position_of("path");
+    table.report(path_is_second ? "path" : "path_prefix",
+                 {"a route has at most one of path and path_prefix"});
+  }
+  table.unsupported({"path_regex", "match_headers", "match_query"});
+}
+
+void read_redirect(TableReader& table, Redirect& redirect) {
+  static constexpr std::array<int, 5> kStatuses{301, 302, 303, 307, 308};
+  int status = redirect.status;
+  if (table.integer("status", status, {300, 399})) {
+    if (std::find(kStatuses.begin(), kStatuses.end(), status) == kStatuses.end()) {
+      table.report("status", {"the status of a redirect must be 301, 302, 303, 307 or 308, not " +
+                              std::to_string(status)});
+    }
+    redirect.status = status;
+  }
+  std::optional<Text> to = table.text("to", kRedirectVariables);
+  if (!table.has("to"))
+    return table.report("to", {"a redirect needs \"to\"", {}, "such as to = \"https://${host}${target}\""});
+  if (!to) return;
+  if (auto fault = check_redirect_target(to->value)) return table.context().report(*to, std::move(*fault));
+  redirect.to = std::move(to->value);
+}
+
+void read_respond(TableReader& table, Respond& respond) {
+  table.integer("status", respond.status, {200, 599});
+  table.text("body", respond.body);
+  table.text("content_type", respond.content_type, check_field_value);
+  const bool has_no_body = respond.status == 204 || respond.status == 205 || respond.status == 304;
+  if (has_no_body && !respond.body.empty()) {
+    table.report("body", {"a response with status " + std::to_string(respond.status) + " has no body"});
+  }
+}
+
+void read_target(TableReader& table, Route& route, References& references) {
+  if (std::optional<Text> upstream = table.text("upstream")) {
+    route.upstream = upstream->value;
+    references.upstreams_of_routes.push_back(std::move(*upstream));
+  }
+  table.table("redirect", [&](TableReader& inner) { read_redirect(inner, route.redirect.emplace()); });
+  table.table("respond", [&](TableReader& inner) { read_respond(inner, route.respond.emplace()); });
+  table.unsupported({"split"});
+
+  std::vector<std::string_view> targets;
+  for (const std::string_view key : {"upstream", "split", "redirect", "respond"}) {
+    if (table.has(key)) targets.push_back(key);
+  }
+  if (targets.empty()) {
+    table.report("upstream", {"the route " + quote(route.name) +
+                              " leads nowhere: it needs upstream, redirect or respond"});
+  }
+  std::sort(targets.begin(), targets.end(), [&](std::string_view left, std::string_view right) {
+    return table.position_of(left) < table.position_of(right);
+  });
+  for (std::size_t index = 1; index < targets.size(); ++index) {
+    table.report(targets[index], {"a route leads to one of upstream, redirect and respond; this one has " +
+                                  quote(targets.front()) + " already"});
+  }
+}
+
+}  // namespace
+
+void read_route(TableReader& table, std::size_t number, Route& route, Once& names, References& references) {
+  read_name(table, number, route, names);
+  read_match(table, route, references);
+  read_target(table, route, references);
+  table.unsupported({"mirror", "strip_prefix", "add_prefix", "request_headers", "response_headers",
+                     "rate_limit", "timeout"});
+}
+
+}  // namespace azulb::config

@@ -1,0 +1,81 @@
+// upstream.NAME.servers
+#include <fmt/format.h>
+
+#include "tables.hpp"
+
+namespace azulb::config {
+namespace {
+
+/// What must be said once in an upstream.
+struct Seen {
+  Once names;
+  Once addresses;
+};
+
+void read_address(Context& context, const Text& text, Server& server, Seen& seen) {
+  base::Result<base::HostPort> address = base::parse_host_port(text.value);
+  if (!address) {
+    return context.report(
+        text, {address.error().message,
+               {},
+               R"(a server is "127.0.0.1:3000", "[::1]:3000", "app:3000" or "unix:/run/app.sock")"});
+  }
+  if (!address->is_unix && address->host.empty())
+    return context.report(text, {"a server needs a host, as in \"127.0.0.1" + text.value + "\""});
+  if (!address->is_unix && address->port == 0)
+    return context.report(text, {"the port of a server must be between 1 and 65535"});
+  server.address = std::move(*address);
+  seen.addresses.add(context, canonical_address(server.address), text, "server");
+}
+
+void read_server_table(TableReader& table, Server& server, Seen& seen) {
+  const std::optional<Text> address = table.text("address");
+  if (address) read_address(table.context(), *address, server, seen);
+  if (!table.has("address")) table.report("address", {"a server needs an address"});
+  table.integer("weight", server.weight, {1, 65535});
+  const std::optional<Text> name = table.text("name");
+  server.name = server.address.text();
+  if (name) {
+    if (auto fault = check_name(name->value)) return table.context().report(*name, std::move(*fault));
+    server.name = name->value;
+    seen.names.add(table.context(), server.name, *name, "server name");
+  } else if (address && server.address != base::HostPort{}) {
+    seen.names.add(table.context(), server.name, *address, "server name");
+  }
+  table.unsupported({"max_connections", "backup", "region"});
+}
+
+}  // namespace
+
+void read_servers(TableReader& table, std::vector<Server>& servers) {
+  const std::string key = table.path_of("servers");
+  const toml::node* node = table.node("servers");
+  if (node == nullptr) {
+    // With discover, which is an error of its own, there may be none.
+    if (!table.has("discover"))
+      table.report("servers", {"an upstream needs servers", {}, "such as servers = [\"127.0.0.1:3000\"]"});
+    return;
+  }
+  const toml::array* list = node->as_array();
+  if (list == nullptr) return table.report_type(*node, key, "a list of servers");
+  if (list->empty()) table.report("servers", {"an upstream needs at least one server"});
+  Seen seen;
+  std::size_t number = 0;
+  for (const toml::node& element : *list) {
+    const std::string path = fmt::format("{}[{}]", key, ++number);
+    Server& server = servers.emplace_back();
+    if (const toml::table* inner = element.as_table()) {
+      TableReader reader(table.context(), *inner, path, begin_of(element));
+      read_server_table(reader, server, seen);
+    } else if (element.is_string()) {
+      const std::optional<Text> text = table.text_of(element, path);
+      if (!text) continue;
+      read_address(table.context(), *text, server, seen);
+      server.name = server.address.text();
+    } else {
+      table.report_type(element, path, "a string or a table");
+    }
+  }
+}
+
+}  // namespace azulb::config

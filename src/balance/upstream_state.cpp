@@ -60,6 +60,7 @@ bool UpstreamState::record_check(std::uint32_t index, bool passed, std::string_v
   const auto difference =
       static_cast<std::uint64_t>(before) ^ static_cast<std::uint64_t>(server.health_tracker_.state());
   server.word_.fetch_xor(difference << ServerWord::health_shift);
+  eligible_seen_[index] = server.eligible();
   eligibility_changed(index);
   return true;
 }
@@ -73,8 +74,10 @@ Ejection UpstreamState::record_outcome(std::uint32_t index, Outcome outcome, std
 std::vector<std::uint32_t> UpstreamState::expire_ejections(std::int64_t now_ms) {
   std::vector<std::uint32_t> returned;
   outlier_.expire(now_ms, returned);
-  for (const std::uint32_t index : returned)
+  for (const std::uint32_t index : returned) {
+    eligible_seen_[index] = servers_[index]->eligible();
     eligibility_changed(index);
+  }
   for (std::uint32_t index = 0; index < server_count(); ++index) {
     const bool eligible = servers_[index]->eligible();
     if (eligible == eligible_seen_[index]) continue;

@@ -190,7 +190,8 @@ TEST_CASE("a target within 8 KiB is whole in the log") {
 }
 
 TEST_CASE("numbers at their largest fit") {
-  AccessRecord record = record_of(std::string(100'000, '\1'));
+  const std::string text(100'000, '\1');
+  AccessRecord record = record_of(text);
   record.client_port = 65535;
   record.status = -2'147'483'647;
   record.attempts = UINT32_MAX;

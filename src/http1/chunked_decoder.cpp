@@ -92,7 +92,8 @@ Defect ChunkedDecoder::size_line(std::string_view bytes, std::size_t& at) {
 }
 
 /// chunk-ext = *( ";" token [ "=" ( token / quoted-string ) ] ), without the "bad" whitespace that RFC 9112
-/// section 7.1.1 has. Nothing of it is used, but what is dropped unread is where two parsers differ.
+/// section 7.1.1 has and without backslashes. Nothing of it is used, but where it ends must not be open to a
+/// second reading, and others read those differently.
 Defect ChunkedDecoder::extension(char byte) {
   if (++extension_bytes_ > max_chunk_extension_bytes) return Defect::chunk_extension_too_long;
   const bool token = http::is_byte(byte, http::class_token);
@@ -121,14 +122,8 @@ Defect ChunkedDecoder::extension(char byte) {
     case State::extension_value:
       return token ? Defect::none : end_of_extension();
     case State::extension_quoted:
-      if (byte == '"')
-        state_ = State::extension_end;
-      else if (byte == '\\')
-        state_ = State::extension_escape;
-      return http::is_byte(byte, http::class_value) ? Defect::none : wrong;
-    case State::extension_escape:
-      state_ = State::extension_quoted;
-      return http::is_byte(byte, http::class_value) ? Defect::none : wrong;
+      if (byte == '"') state_ = State::extension_end;
+      return http::is_byte(byte, http::class_value) && byte != '\\' ? Defect::none : wrong;
     default:
       return end_of_extension();
   }

@@ -88,7 +88,7 @@ ParseStatus HeadParser::request_line(const char* base, std::size_t size, const H
   // As far as a line within the limit, with its CR, can reach; bytes past it must not change the verdict.
   const auto reach = [&] { return base + std::min(size, line_begin_ + limits.start_line_bytes + 1); };
   const auto offset = [base](const char* place) { return static_cast<std::uint32_t>(place - base); };
-  end = reach();
+  if (state_ != State::line_lf) end = reach();  // the LF is beyond the line's limit
 
   while (at < end) {
     switch (state_) {
@@ -143,7 +143,7 @@ ParseStatus HeadParser::request_line(const char* base, std::size_t size, const H
         if (*at != '\r') return fail(defect_of(*at, Defect::bad_version));
         ++at;
         state_ = State::line_lf;
-        end = base + size;  // the LF is beyond the line's limit
+        end = base + size;
         break;
       }
 
@@ -175,10 +175,10 @@ ParseStatus HeadParser::status_line(const char* base, std::size_t size, const He
   if (state_ == State::status) {
     const std::size_t matched = match(base, end, status_pattern);
     at = base + matched;
-    const bool wrong = at < end && matched < status_pattern.size();
-    if (wrong) return fail(defect_of(*at, matched < 8 ? Defect::bad_version : Defect::bad_status_line));
     if (matched > 5 && base[5] != '1') return fail(Defect::unsupported_version);
     if (matched > 9 && (base[9] < '1' || base[9] > '5')) return fail(Defect::bad_status_line);
+    const bool wrong = at < end && matched < status_pattern.size();
+    if (wrong) return fail(defect_of(*at, matched < 8 ? Defect::bad_version : Defect::bad_status_line));
     if (matched == status_pattern.size()) {
       version_minor_ = minor_of(base[7]);
       status_ = static_cast<std::uint16_t>((base[9] - '0') * 100 + (base[10] - '0') * 10 + (base[11] - '0'));

@@ -58,7 +58,6 @@ class ChunkedDecoder {
     extension_value_start,
     extension_value,
     extension_quoted,
-    extension_escape,
     extension_end,
     size_lf,
     data,

@@ -13,7 +13,6 @@ namespace {
 
 void read_routes(TableReader& root, Config& config, References& references) {
   Once names;
-  references.has_routes = root.has("route");
   root.table_list("route", [&](TableReader& table) {
     const std::size_t number = config.routes.size() + 1;
     read_route(table, number, config.routes.emplace_back(), names, references);
@@ -58,17 +57,18 @@ void check_references(Context& context, const std::vector<Text>& references,
   }
 }
 
-void check_whole(Context& context, const Config& config, const References& references) {
+void check_whole(TableReader& root, const Config& config, const References& references) {
+  Context& context = root.context();
   check_references(context, references.upstreams_of_routes, config.upstreams, "upstream");
   check_references(context, references.listeners_of_routes, config.listeners, "listener");
-  if (config.listeners.empty()) {
+  if (config.listeners.empty() && !root.is_misspelled("listener")) {
     context.report({1, 1}, "listener",
                    {"there is no listener: azulb would accept nothing",
                     {},
                     "add [listener.http] with address = \"0.0.0.0:8080\""});
   }
-  if (references.has_routes) return;
-  if (config.upstreams.empty()) {
+  if (!config.routes.empty() || root.is_misspelled("route")) return;
+  if (config.upstreams.empty() && !root.is_misspelled("upstream")) {
     context.report({1, 1}, "upstream",
                    {"there is no upstream and no route: requests would lead nowhere",
                     {},
@@ -97,11 +97,9 @@ LoadResult load_text(std::string_view text, const std::string& source_name, cons
   config.source = source_name;
   if (const std::optional<toml::table> document = parse_toml(text, context)) {
     References references;
-    {
-      TableReader root(context, *document, "", {});
-      read_tables(root, config, references);
-    }
-    check_whole(context, config, references);
+    TableReader root(context, *document, "", {});
+    read_tables(root, config, references);
+    check_whole(root, config, references);
   }
   if (context.has_faults()) return tl::unexpected(context.take_diagnostics());
   if (config.routes.empty()) {

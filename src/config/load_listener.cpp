@@ -8,7 +8,7 @@ constexpr std::uint64_t kUnlimited = 0;  // what the keys that may be "0" mean b
 
 void read_addresses(TableReader& table, Listener& listener, Once& bound) {
   const std::optional<std::vector<Text>> texts = table.texts("address");
-  if (!table.has("address")) {
+  if (table.lacks("address")) {
     return table.report("address", {"the listener " + quote(listener.name) + " has no address",
                                     {},
                                     "add one, such as address = \"0.0.0.0:8080\""});

@@ -92,7 +92,7 @@ void read_target(TableReader& table, Route& route, References& references) {
   for (const std::string_view key : {"upstream", "split", "redirect", "respond"}) {
     if (table.has(key)) targets.push_back(key);
   }
-  if (targets.empty()) {
+  if (targets.empty() && table.lacks("upstream") && table.lacks("redirect") && table.lacks("respond")) {
     table.report("upstream", {"the route " + quote(route.name) +
                               " leads nowhere: it needs upstream, redirect or respond"});
   }

@@ -12,34 +12,39 @@ struct Seen {
   Once addresses;
 };
 
-void read_address(Context& context, const Text& text, Server& server, Seen& seen) {
+/// Whether the server has an address, and one that no server before it has.
+bool read_address(Context& context, const Text& text, Server& server, Seen& seen) {
   base::Result<base::HostPort> address = base::parse_host_port(text.value);
   if (!address) {
-    return context.report(
-        text, {address.error().message,
-               {},
-               R"(a server is "127.0.0.1:3000", "[::1]:3000", "app:3000" or "unix:/run/app.sock")"});
+    context.report(text,
+                   {address.error().message,
+                    {},
+                    R"(a server is "127.0.0.1:3000", "[::1]:3000", "app:3000" or "unix:/run/app.sock")"});
+    return false;
   }
-  if (!address->is_unix && address->host.empty())
-    return context.report(text, {"a server needs a host, as in \"127.0.0.1" + text.value + "\""});
-  if (!address->is_unix && address->port == 0)
-    return context.report(text, {"the port of a server must be between 1 and 65535"});
+  if (!address->is_unix && (address->host.empty() || address->port == 0)) {
+    context.report(text, {quote(text.value) +
+                          " is nothing to connect to: a server has a host, and a port from 1 to 65535"});
+    return false;
+  }
   server.address = std::move(*address);
-  seen.addresses.add(context, canonical_address(server.address), text, "server");
+  server.name = server.address.text();
+  return seen.addresses.add(context, canonical_address(server.address), text, "server");
 }
 
 void read_server_table(TableReader& table, Server& server, Seen& seen) {
   const std::optional<Text> address = table.text("address");
-  if (address) read_address(table.context(), *address, server, seen);
-  if (!table.has("address")) table.report("address", {"a server needs an address"});
+  const bool is_new = address && read_address(table.context(), *address, server, seen);
+  if (table.lacks("address")) table.report("address", {"a server needs an address"});
   table.integer("weight", server.weight, {1, 65535});
-  const std::optional<Text> name = table.text("name");
-  server.name = server.address.text();
-  if (name) {
-    if (auto fault = check_name(name->value)) return table.context().report(*name, std::move(*fault));
+  if (const std::optional<Text> name = table.text("name")) {
     server.name = name->value;
-    seen.names.add(table.context(), server.name, *name, "server name");
-  } else if (address && server.address != base::HostPort{}) {
+    if (auto fault = check_name(name->value)) {
+      table.context().report(*name, std::move(*fault));
+    } else {
+      seen.names.add(table.context(), server.name, *name, "server name");
+    }
+  } else if (is_new && !table.has("name")) {
     seen.names.add(table.context(), server.name, *address, "server name");
   }
   table.unsupported({"max_connections", "backup", "region"});
@@ -52,7 +57,7 @@ void read_servers(TableReader& table, std::vector<Server>& servers) {
   const toml::node* node = table.node("servers");
   if (node == nullptr) {
     // With discover, which is an error of its own, there may be none.
-    if (!table.has("discover"))
+    if (!table.has("discover") && table.lacks("servers"))
       table.report("servers", {"an upstream needs servers", {}, "such as servers = [\"127.0.0.1:3000\"]"});
     return;
   }
@@ -69,9 +74,9 @@ void read_servers(TableReader& table, std::vector<Server>& servers) {
       read_server_table(reader, server, seen);
     } else if (element.is_string()) {
       const std::optional<Text> text = table.text_of(element, path);
-      if (!text) continue;
-      read_address(table.context(), *text, server, seen);
-      server.name = server.address.text();
+      if (text && read_address(table.context(), *text, server, seen)) {
+        seen.names.add(table.context(), server.name, *text, "server name");
+      }
     } else {
       table.report_type(element, path, "a string or a table");
     }

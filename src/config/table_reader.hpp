@@ -53,6 +53,12 @@ class TableReader {
   Position position_of(std::string_view key) const;
   bool has(std::string_view key) const { return table_.contains(key); }
 
+  /// Whether `key` is not written but a key that nobody has asked for yet is near it. That one is reported as
+  /// unknown, and that is enough: the absence of `key` need not be.
+  bool is_misspelled(std::string_view key) const;
+  /// Neither written nor misspelled.
+  bool lacks(std::string_view key) const { return !has(key) && !is_misspelled(key); }
+
   /// Reports at `key`, or at the table where `key` is not written.
   void report(std::string_view key, Fault fault);
 

@@ -17,7 +17,6 @@ struct References {
   std::vector<Text> listeners_of_routes;
   std::vector<Text> upstreams_of_routes;
   std::vector<Text> upstreams;  // where they are defined
-  bool has_routes = false;
 };
 
 /// Holds that something is said only once; remembers where it was said first.

@@ -15,7 +15,7 @@ STYLE = """
     text { fill: #e4e9ef } .note { fill: #9aa5b1 } .ground { fill: #14191f }
   }"""
 
-WIDTH, LEFT, RIGHT, BAR, GAP = 760, 110, 190, 18, 6
+WIDTH, LEFT, RIGHT, BAR, GAP = 780, 100, 225, 18, 6
 
 
 def _figures(profile):
@@ -49,7 +49,7 @@ def _limit(profile, name, values):
 
 
 def svg(report):
-    parts, y = [], 66
+    parts, y = [], 74
     for name, profile in report["profiles"].items():
         unit, values, labels = _figures(profile)
         if not values:
@@ -66,7 +66,7 @@ def svg(report):
             parts.append(f'<text x="{LEFT - 8}" y="{middle}" text-anchor="end">{NAMES[contender]}</text>'
                          f'<rect class="bar" x="{LEFT}" y="{y}" width="{length:.1f}" height="{BAR}" '
                          f'fill="{COLOURS[contender]}"/>'
-                         f'<text x="{LEFT + length + 6:.1f}" y="{middle}">{escape(labels[contender])}</text>')
+                         f'<text x="{WIDTH - RIGHT + 12}" y="{middle}">{escape(labels[contender])}</text>')
             y += BAR + GAP
         if limit is not None:
             x = LEFT + limit * scale

@@ -123,13 +123,17 @@ class Bench:
         done = subprocess.run(self._load_command(profile, server, seconds, extra), stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=seconds + 60,
                               preexec_fn=machine.child_setup(self.options.load_cpu))
-        try:
-            result = json.loads(done.stdout)
-        except json.JSONDecodeError:
-            raise BenchmarkError(f"bench_load against {server.name}: {done.stderr.strip() or 'no result'}") from None
+        result = self._parse(done.stdout, server, done.stderr)
         if result["requests"] == 0:
             raise BenchmarkError(f"{server.name} answered nothing: {result['first_error']}")
         return result
+
+    @staticmethod
+    def _parse(text, server, trouble=""):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            raise BenchmarkError(f"bench_load against {server.name}: {trouble.strip() or 'no result'}") from None
 
     def _cpu(self, profile, running):
         samples = {name: [] for name in running}
@@ -205,10 +209,10 @@ class Bench:
         load = subprocess.Popen(self._load_command(profile, server, 1), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 text=True, preexec_fn=machine.child_setup(self.options.load_cpu))
         try:
-            first = json.loads(load.stdout.readline() or "{}")
+            first = self._parse(load.stdout.readline(), server)
             grown = self._settled_memory(server) - before
             output, _ = load.communicate(timeout=60)  # closes its input: it checks that every socket still echoes
-            result = json.loads(output)
+            result = self._parse(output, server)
         finally:
             if load.poll() is None:
                 load.kill()

@@ -1,0 +1,61 @@
+// Which route a request takes: the first in the configuration's order whose listener, host, path and method
+// all match.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "azulb/config/config.hpp"
+#include "azulb/http/stored_request.hpp"
+
+namespace azulb::proxy {
+
+/// A configuration's routes, compiled. Immutable: one router serves all workers. A lookup costs hash lookups
+/// by host (one, and one for each label if there are wildcards) and a walk over the routes of that host and
+/// those without a host, however many routes there are for other hosts. It allocates nothing once its thread
+/// is warm.
+///
+/// Hosts compare without case, port and final dot; percent-encoded letters and the spellings of an IPv6
+/// address are equal.
+/// "*.example.com" stands for one or more labels. A request without Host takes only routes without host.
+///
+/// Paths: the path that is matched is the path that is forwarded, as it came. So that no other spelling of a
+/// path leads around a route, it is looked up in two readings (route_path.hpp): as RFC 3986 section 6.2.2
+/// spells it, and as a lax server might resolve it ("%2F" is "/", "//" is "/", dot segments resolved). Where
+/// the readings lead to different routes the request has none. `path_prefix` takes whole segments: "/a"
+/// matches "/a" and "/a/b"; "/a/" only what begins with it; "/" matches everything, also "*".
+///
+/// Methods compare as they are written: a route for GET does not take HEAD.
+class Router {
+ public:
+  explicit Router(const config::Config& config);
+  ~Router();
+  Router(Router&&) noexcept;
+
+  /// The index into config.routes, or nothing. `request` has been judged. Any thread.
+  std::optional<std::uint32_t> match(std::uint32_t listener_index, const http::Request& request) const;
+
+ private:
+  struct Tables;
+  std::unique_ptr<const Tables> tables_;
+};
+
+/// Expands a redirect's target into `out` and returns its size; when that is over `capacity`, nothing in
+/// `out` is of use and the caller tries again with as much room. 0: the target names ${host} and the request
+/// has none (answer 400).
+///
+///   ${scheme}  `scheme`             ${path}   the path as it came; "/" for "*"
+///   ${host}    without its port     ${query}  without "?"
+///   ${target}  path and query
+///
+/// The request has been judged, so no value holds a space or control byte: none can end the field. A target
+/// that begins with a path keeps only one leading slash, so that "//other.example" leads to no other host.
+std::size_t write_redirect_location(const config::Redirect& redirect, const http::Request& request,
+                                    std::string_view scheme, char* out, std::size_t capacity);
+
+}  // namespace azulb::proxy

@@ -68,6 +68,8 @@ class StatusCounters {
   }
   /// Any thread. `status` 100..599, or 0.
   std::uint64_t value(int status) const;
+  /// False as long as nothing was counted. Any thread.
+  bool used() const { return table_.load(std::memory_order_relaxed) != nullptr; }
 
  private:
   using Table = std::array<base::Counter, status_count + 1>;

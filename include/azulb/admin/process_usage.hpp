@@ -1,0 +1,18 @@
+// What this process costs, as the kernel counts it.
+#pragma once
+
+#include <cstdint>
+
+namespace azulb::admin {
+
+struct ProcessUsage {
+  std::uint64_t resident_memory_bytes = 0;
+  std::uint64_t cpu_microseconds = 0;  // user and system, all threads
+  std::uint64_t open_fds = 0;
+  std::uint64_t max_fds = 0;
+};
+
+/// Reads /proc/self and asks the kernel; what cannot be read is 0. Some tens of microseconds.
+ProcessUsage read_process_usage();
+
+}  // namespace azulb::admin

@@ -131,11 +131,15 @@ bool parse_authority(std::string_view text, Authority& authority) {
 }
 
 bool has_method_override(std::string_view query_string) {
-  while (!query_string.empty()) {
-    const std::size_t end = query_string.find_first_of("&;");
-    const std::string_view pair = query_string.substr(0, end);
-    if (decodes_to(pair.substr(0, pair.find('=')), "_method")) return true;
-    query_string = end == std::string_view::npos ? std::string_view{} : query_string.substr(end + 1);
+  std::size_t begin = 0;
+  while (begin < query_string.size()) {
+    std::size_t end = begin;
+    while (end < query_string.size() && query_string[end] != '&' && query_string[end] != ';') ++end;
+    if (query_string[begin] == '_' || query_string[begin] == '%') {
+      const std::string_view pair = query_string.substr(begin, end - begin);
+      if (decodes_to(pair.substr(0, pair.find('=')), "_method")) return true;
+    }
+    begin = end + 1;
   }
   return false;
 }

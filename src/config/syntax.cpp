@@ -55,12 +55,10 @@ std::string hint_for(std::string_view description, std::string_view line) {
   return {};
 }
 
-/// "Error while parsing string: encountered…" as "invalid TOML: error while…" would be twice the same.
 std::string message_for(std::string_view description) {
-  constexpr std::string_view kPrefix = "Error while parsing ";
-  if (description.starts_with(kPrefix)) return "in " + std::string(description.substr(kPrefix.size()));
-  return to_lower(description.substr(0, 1)) +
-         std::string(description.substr(std::min<std::size_t>(1, description.size())));
+  constexpr std::string_view kPrefix = "Error ";
+  if (description.starts_with(kPrefix)) description.remove_prefix(kPrefix.size());
+  return "not valid TOML: " + std::string(description);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <memory>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 namespace azulb::http {
 
@@ -22,8 +23,34 @@ StoredRequest::StoredRequest(const RequestHead& parsed, std::string_view bytes) 
   auto* fields = reinterpret_cast<Field*>(block + fields_offset);
   std::uninitialized_copy(parsed.fields.begin(), parsed.fields.end(), fields);
   std::memcpy(block + bytes_offset, bytes.data(), bytes.size());
+  request->head_bytes = bytes.size();
   request->head = parsed;
   relocate(request->head, bytes.data(), block + bytes_offset, std::span(fields, parsed.fields.size()));
+}
+
+StoredFields::StoredFields(std::span<const Field> fields) : count_(fields.size()) {
+  if (fields.empty()) return;
+  std::size_t text_bytes = 0;
+  for (const Field& field : fields) text_bytes += field.name.size() + field.value.size();
+  const std::size_t fields_bytes = fields.size() * sizeof(Field);
+  char* block = block_.prepare(fields_bytes + text_bytes).data();
+  block_.commit(fields_bytes + text_bytes);
+  auto* copies = reinterpret_cast<Field*>(block);
+  std::uninitialized_copy(fields.begin(), fields.end(), copies);
+  char* text = block + fields_bytes;
+  const auto keep = [&text](std::string_view from) {
+    std::memcpy(text, from.data(), from.size());
+    return std::string_view(std::exchange(text, text + from.size()), from.size());
+  };
+  for (Field& copy : std::span(copies, count_)) {
+    copy.name = keep(copy.name);
+    copy.value = keep(copy.value);
+  }
+}
+
+std::span<Field> StoredFields::fields() {
+  if (count_ == 0) return {};
+  return {reinterpret_cast<Field*>(block_.data()), count_};
 }
 
 }  // namespace azulb::http

@@ -8,7 +8,7 @@ namespace azulb::http {
 void StreamReader::on_request(StoredRequest) {
   AZULB_ASSERT(!"a request from a server");
 }
-void StreamReader::on_bad_request(const BadRequest&) {
+void StreamReader::on_bad_request(BadRequest) {
   AZULB_ASSERT(!"a request from a server");
 }
 void StreamReader::on_response(ResponseHead&, const ResponseInfo&) {

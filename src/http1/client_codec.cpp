@@ -63,7 +63,7 @@ std::string_view ClientCodec::read_head(std::string_view bytes) {
     case ParseStatus::need_more:
       if (!started) settings_.header_timeout->start(timer_);
       return bytes;
-    case ParseStatus::error: refuse({.defect = parser_.defect()}); return {};
+    case ParseStatus::error: refuse({.defect = parser_.defect(), .request = {}}); return {};
     case ParseStatus::complete: break;
   }
   const std::size_t length = parser_.head_length();
@@ -77,7 +77,7 @@ void ClientCodec::accept_request(const http::RequestHead& head, std::string_view
   http::StoredRequest request(head, bytes);
   const Defect defect = judge_request(request->head, request->info);
   if (defect != Defect::none) {
-    refuse({.defect = defect, .head = &request->head});
+    refuse({.defect = defect, .request = std::move(request)});
     return;
   }
   const http::RequestInfo& info = request->info;
@@ -96,13 +96,13 @@ void ClientCodec::accept_request(const http::RequestHead& head, std::string_view
   }
 }
 
-void ClientCodec::refuse(const http::BadRequest& bad) {
+void ClientCodec::refuse(http::BadRequest bad) {
   timer_.stop();
   http10_ = head_request_ = keep_alive_ = false;
   response_begun_ = response_done_ = false;
   phase_ = Phase::lingering;  // nothing more of this connection is parsed
   reader_ = &acceptor_.open_stream(*this);
-  reader_->on_bad_request(bad);
+  reader_->on_bad_request(std::move(bad));
 }
 
 std::string_view ClientCodec::read_body(std::string_view bytes) {
@@ -302,7 +302,7 @@ void ClientCodec::on_timeout() {
   switch (phase_) {
     case Phase::head:
       if (parser_.started()) {
-        refuse({.timed_out = true});
+        refuse({.timed_out = true, .request = {}});
       } else {
         close();
       }

@@ -103,13 +103,13 @@ void ListeningSocket::resume() {
 }
 
 void ListeningSocket::on_events(std::uint32_t) {
-  for (int count = 0; count < accepts_per_turn && watched_; ++count) {
+  for (int count = 0; count < accepts_per_turn && watched_ && handler_.may_accept(); ++count) {
     sockaddr_storage peer{};
     socklen_t length = sizeof peer;
     const int descriptor = accept4(socket_.descriptor(), reinterpret_cast<sockaddr*>(&peer), &length,
                                    SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
-      handler_.on_accepted(descriptor, base::SocketAddress(reinterpret_cast<const sockaddr*>(&peer), length));
+      handler_.on_accepted(socket_, descriptor, base::SocketAddress(reinterpret_cast<const sockaddr*>(&peer), length));
     } else if (errno != EINTR && errno != ECONNABORTED) {
       // EAGAIN: all taken. Out of descriptors or memory: the backlog keeps them until something is closed.
       if (errno != EAGAIN && errno != EWOULDBLOCK) handler_.on_accept_failure(errno);

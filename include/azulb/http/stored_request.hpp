@@ -2,6 +2,8 @@
 // after the bytes it came in are gone. One pooled block holds the head, its fields and their bytes.
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string_view>
 
 #include "azulb/base/buffer.hpp"
@@ -13,6 +15,7 @@ namespace azulb::http {
 
 /// What is known about one request. Views point into the block that holds it.
 struct Request {
+  std::size_t head_bytes = 0;  // as it came over the connection
   RequestHead head;
   RequestInfo info;
   ForwardedValues forwarded;
@@ -36,6 +39,18 @@ class StoredRequest {
  private:
   Request* get() const { return reinterpret_cast<Request*>(const_cast<char*>(block_.data())); }
   base::Buffer block_;
+};
+
+/// Copies of fields, for trailers that cannot be sent on at once. Movable; not thread-safe.
+class StoredFields {
+ public:
+  StoredFields() = default;
+  explicit StoredFields(std::span<const Field> fields);
+  std::span<Field> fields();
+
+ private:
+  base::Buffer block_;
+  std::size_t count_ = 0;
 };
 
 }  // namespace azulb::http

@@ -34,8 +34,8 @@ struct StreamFailure {
 /// A client's message that is no request.
 struct BadRequest {
   Defect defect = Defect::none;
-  bool timed_out = false;             // the head did not come in time; `defect` is none
-  const RequestHead* head = nullptr;  // if the head could be parsed and only its rules were broken
+  bool timed_out = false;   // the head did not come in time; `defect` is none
+  StoredRequest request{};  // if the head could be parsed and only its rules were broken
 };
 
 /// What a codec tells about a stream, in this order: a head, body bytes, an end; or a failure at any time,
@@ -48,7 +48,7 @@ class StreamReader {
   /// From a client's codec, once, first. The reader may keep the request.
   virtual void on_request(StoredRequest request);
   /// From a client's codec instead of `on_request`. The connection takes one response and is closed after it.
-  virtual void on_bad_request(const BadRequest& bad);
+  virtual void on_bad_request(BadRequest bad);
   /// From a server's codec: any number of interim heads (`info.interim`), then one other. Valid during the
   /// call; fields may be marked `drop`.
   virtual void on_response(ResponseHead& head, const ResponseInfo& info);

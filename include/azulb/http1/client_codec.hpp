@@ -70,7 +70,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
 
   std::string_view read_head(std::string_view bytes);
   void accept_request(const http::RequestHead& head, std::string_view bytes);
-  void refuse(const http::BadRequest& bad);
+  void refuse(http::BadRequest bad);
   std::string_view read_body(std::string_view bytes);
   void request_ended(std::span<http::Field> trailers);
   void response_ended();

@@ -34,8 +34,10 @@ class BoundSocket {
 class AcceptHandler {
  public:
   virtual ~AcceptHandler() = default;
+  /// Asked before each accept: false leaves the connection in the backlog. A handler that refuses pauses the socket.
+  virtual bool may_accept() { return true; }
   /// A connected, non-blocking descriptor, which the handler now owns.
-  virtual void on_accepted(int descriptor, const base::SocketAddress& peer) = 0;
+  virtual void on_accepted(const BoundSocket& socket, int descriptor, const base::SocketAddress& peer) = 0;
   /// The process is out of descriptors or memory (errno); the connection waits in the backlog. A handler that does not
   /// pause the socket for a while is called again at once.
   virtual void on_accept_failure(int system_error) = 0;

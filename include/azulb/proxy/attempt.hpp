@@ -1,0 +1,90 @@
+// One try of an exchange at one server: its place in the balancing, its lease, and what the server says. Reused for the
+// exchange's next try; an exchange has one.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "azulb/balance/outlier.hpp"
+#include "azulb/balance/retry.hpp"
+#include "azulb/base/intrusive_list.hpp"
+#include "azulb/http/stream.hpp"
+#include "azulb/proxy/error_word.hpp"
+#include "azulb/proxy/metrics.hpp"
+#include "azulb/upstream/server_pool.hpp"
+
+namespace azulb::proxy {
+
+class Exchange;
+struct WorkerUpstream;
+
+/// How an attempt failed: what the retry rules, the access log and the metrics call it.
+struct AttemptEnd {
+  balance::FailureKind kind = balance::FailureKind::error;
+  ErrorWord word = ErrorWord::upstream_reset;
+  ServerError error = ServerError::reset;
+};
+
+struct AttemptAwaiting;  // the tag of WorkerServer::awaiting
+
+class Attempt final : public base::ListNode<AttemptAwaiting>,
+                      private http::StreamReader,
+                      private upstream::ConnectHandler {
+ public:
+  explicit Attempt(Exchange& exchange) : exchange_(exchange) {}
+  ~Attempt() override;
+
+  /// A server has been chosen and the request counted on it. Takes an idle connection if `may_reuse`, else makes one;
+  /// the exchange's `attempt_connected` follows, perhaps within this call, or `attempt_failed`, never within it.
+  /// Returns an errno if no connection could even be begun; the attempt has then failed and stays to be ended.
+  int begin(WorkerUpstream& upstream, std::uint32_t server, bool may_reuse);
+  /// Tries the same server again over a new connection, after a kept one proved stale.
+  int begin_again();
+  /// Ends it: the lease is given back, the request is no longer counted on the server. Nothing is called after.
+  void end();
+
+  bool active() const { return upstream_ != nullptr; }
+  std::uint32_t server() const { return server_; }
+  /// Open from `attempt_connected` until `end`; null while connecting.
+  http::StreamWriter* writer() { return writer_; }
+  bool reused_connection() const { return reused_; }
+  /// Provably nothing of the request has left.
+  bool nothing_sent() const { return writer_ == nullptr || lease_.nothing_sent(); }
+
+  /// The request has been sent whole: from here the server's response time counts.
+  void request_sent();
+  /// Tells the passive checks and the metrics how the server did.
+  void record_outcome(balance::Outcome outcome);
+  void record_error(ServerError error);
+  Exchange& exchange() { return exchange_; }
+  /// Counts the tunnel in the metrics, until `end`.
+  void count_tunnel();
+
+  std::int64_t request_sent_ns() const { return request_sent_ns_; }
+
+ private:
+  int open(bool may_reuse);
+  void connected();
+  ServerMetrics& metrics();
+
+  void on_connected() override;
+  void on_connect_failure(int system_error) override;
+  void on_response(http::ResponseHead& head, const http::ResponseInfo& info) override;
+  void on_body(std::span<const char> bytes) override;
+  void on_end(std::span<http::Field> trailers) override;
+  void on_failure(const http::StreamFailure& failure) override;
+  void on_writable() override;
+
+  Exchange& exchange_;
+  WorkerUpstream* upstream_ = nullptr;  // null: not active
+  http::StreamWriter* writer_ = nullptr;
+  upstream::Lease lease_;
+  std::int64_t begun_ns_ = 0;
+  std::int64_t request_sent_ns_ = 0;
+  std::uint32_t server_ = 0;
+  bool reused_ = false;
+  bool head_seen_ = false;
+  bool tunnel_counted_ = false;
+};
+
+}  // namespace azulb::proxy

@@ -1,0 +1,68 @@
+// One client's connection: socket, codec, and who the client is. Opens an exchange for each request.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "azulb/base/address.hpp"
+#include "azulb/base/intrusive_list.hpp"
+#include "azulb/http/stream.hpp"
+#include "azulb/http1/client_codec.hpp"
+#include "azulb/net/connection.hpp"
+#include "azulb/net/loop.hpp"
+
+namespace azulb::proxy {
+
+class Worker;
+class WorkerListener;
+
+class ClientConnection final : public base::ListNode<ClientConnection>,
+                               private http::StreamAcceptor,
+                               private net::Retired {
+ public:
+  ClientConnection(WorkerListener& listener, const base::SocketAddress& peer, std::uint16_t local_port);
+
+  /// Takes over the descriptor. False if it could not be watched; nothing else is called then.
+  bool start(int descriptor);
+  /// See ClientCodec::drain.
+  void drain() { codec_.drain(); }
+  /// Ends it at once, with whatever is under way on it.
+  void abort();
+  /// Every request is answered 429 and the connection closed: its address has too many.
+  void refuse_requests() { refused_ = true; }
+
+  WorkerListener& listener() { return listener_; }
+  const base::IpAddress& peer_ip() const { return peer_ip_; }
+  std::uint16_t peer_port() const { return peer_port_; }
+  std::uint16_t local_port() const { return local_port_; }
+  bool is_unix() const { return is_unix_; }
+  bool refused() const { return refused_; }
+  bool counted() const { return counted_; }
+  void set_counted() { counted_ = true; }
+  /// Requests begun on it, this one included.
+  std::uint64_t requests() const { return requests_; }
+  /// Bytes accepted for sending to the client since the connection began.
+  std::uint64_t written_bytes() const { return connection_.sent_bytes() + connection_.queued_bytes(); }
+  std::uint64_t received_bytes() const { return connection_.received_bytes(); }
+
+ private:
+  http::StreamReader& open_stream(http::StreamWriter& writer) override;
+  void on_connection_closed() override;
+  void reclaim() override;
+
+  friend class Worker;
+
+  WorkerListener& listener_;
+  net::Connection connection_;
+  http1::ClientCodec codec_;
+  std::uint64_t requests_ = 0;
+  base::IpAddress peer_ip_;
+  std::uint16_t peer_port_ = 0;
+  std::uint16_t local_port_ = 0;
+  bool is_unix_ = false;
+  bool refused_ = false;
+  bool counted_ = false;
+};
+
+}  // namespace azulb::proxy

@@ -1,0 +1,139 @@
+// One client request on its way through azulb, whatever protocols are spoken on either side: routed, balanced, tried,
+// tried again, answered, counted and logged.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "azulb/base/buffer.hpp"
+#include "azulb/base/intrusive_list.hpp"
+#include "azulb/http/stored_request.hpp"
+#include "azulb/http/stream.hpp"
+#include "azulb/net/loop.hpp"
+#include "azulb/net/timers.hpp"
+#include "azulb/proxy/attempt.hpp"
+#include "azulb/proxy/error_word.hpp"
+#include "azulb/proxy/exchange_phase.hpp"
+#include "azulb/proxy/request_summary.hpp"
+
+namespace azulb::proxy {
+
+class ClientConnection;
+class Worker;
+class WorkerListener;
+
+struct ExchangeWaiting;  // the tag of WorkerUpstream::waiting
+
+/// An answer of azulb's own.
+struct LocalReply {
+  int status = 500;
+  ErrorWord error = ErrorWord::none;  // why, for the log; none: that is what the route asks for
+  std::string_view detail{};                // a sentence for the body; may be empty
+  std::string_view body{};                  // instead of the standard one, with `content_type`
+  std::string_view content_type{};
+  std::span<const http::Field> fields{};    // further fields
+};
+
+/// Lives from its request's head until both streams have ended; then it is retired. One thread.
+class Exchange final : public base::ListNode<ExchangeWaiting>, private http::StreamReader, private net::Retired {
+ public:
+  Exchange(ClientConnection& client, http::StreamWriter& client_writer);
+  ~Exchange() override;
+
+  http::StreamReader& reader() { return *this; }
+
+  // From the attempt. Each may end or repeat the attempt, or finish the exchange.
+  void attempt_connected();
+  void attempt_failed(const AttemptEnd& end);
+  void attempt_response(http::ResponseHead& head, const http::ResponseInfo& info);
+  void attempt_body(std::span<const char> bytes);
+  void attempt_end(std::span<http::Field> trailers);
+  void attempt_writable();
+  /// A server is down by its health checks while its answer is awaited: tried elsewhere, if that is allowed.
+  void server_went_down();
+
+  /// From the worker, while waiting: a server may have become available. True if it no longer waits.
+  bool try_again();
+
+  Worker& worker() { return worker_; }
+
+ private:
+  // http::StreamReader, of the client's stream
+  void on_request(http::StoredRequest request) override;
+  void on_bad_request(http::BadRequest bad) override;
+  void on_body(std::span<const char> bytes) override;
+  void on_end(std::span<http::Field> trailers) override;
+  void on_failure(const http::StreamFailure& failure) override;
+  void on_writable() override;
+  void reclaim() override;
+
+  // exchange.cpp: begin and end
+  void enter(ExchangePhase phase);
+  void route_request();
+  void answer_route(std::uint32_t route);
+  void finish(ErrorWord error);
+  void write_access_record(ErrorWord error, std::int64_t now_ns);
+  bool body_too_large(std::uint64_t size_bytes) const;
+  void on_timeout();
+
+  // exchange_attempts.cpp: choosing, waiting, trying again
+  void choose_server();
+  void begin_attempt(std::uint32_t server);
+  void wait_for_server();
+  void stop_waiting();
+  bool retry(const AttemptEnd& end, int status);
+  void give_up(const AttemptEnd& end);
+  std::uint64_t request_hash() const;
+  bool may_reuse_connection() const;
+  void send_request();
+  void forward_request_body(std::span<const char> bytes);
+  void finish_request();
+  void release_retry_budget();
+
+  // exchange_response.cpp: what goes to the client
+  void start_tunnel(http::ResponseHead& head, const http::ResponseInfo& info);
+  void reply(const LocalReply& reply);
+  void reply_error(ErrorWord error, std::string_view detail = {}, int status = 0);
+  void abort_response(ErrorWord error);
+  bool connection_used_up() const;
+  bool is_head_request() const;
+
+  ClientConnection& client_;
+  Worker& worker_;
+  http::StreamWriter& client_writer_;
+  http::StoredRequest request_;
+  base::Buffer replay_;            // the request body so far, for another attempt or until the first is connected
+  std::unique_ptr<RequestSummary> summary_;  // of a tunnel, instead of `request_`
+  http::StoredFields trailers_;    // of the request
+  Attempt attempt_{*this};
+  net::MemberTimer<Exchange, &Exchange::on_timeout> timer_{*this};
+
+  std::int64_t begun_ns_ = 0;
+  std::int64_t first_byte_ns_ = 0;      // response head written to the client
+  std::int64_t first_attempt_ns_ = 0;
+  std::int64_t waiting_since_ns_ = 0;
+  std::int64_t queue_ns_ = -1;
+  std::uint64_t received_bytes_ = 0;     // of the request, head and body
+  std::uint64_t written_before_ = 0;     // by the client's connection, before this exchange
+  std::uint32_t upstream_;
+  std::uint32_t route_;
+  std::uint32_t last_server_ = UINT32_MAX;
+  std::array<std::uint32_t, 8> tried_{};  // the latest servers tried
+  std::uint16_t attempts_ = 0;
+  std::uint16_t status_ = 0;  // written to the client
+  ExchangePhase phase_ = ExchangePhase::begun;
+  bool request_complete_ : 1 = false;
+  bool replayable_ : 1 = true;
+  bool client_paused_ : 1 = false;   // reading of the request body
+  bool server_paused_ : 1 = false;   // reading of the response
+  bool budget_taken_ : 1 = false;
+  bool client_ended_ : 1 = false;    // of a tunnel
+  bool server_ended_ : 1 = false;
+  bool route_counted_ : 1 = false;
+  bool tunnel_ : 1 = false;
+};
+
+}  // namespace azulb::proxy

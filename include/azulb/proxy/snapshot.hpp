@@ -1,0 +1,52 @@
+// The immutable state that one configuration compiles to. Shared by main and all workers; an exchange keeps the one it
+// began with.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "azulb/balance/upstream_state.hpp"
+#include "azulb/base/address.hpp"
+#include "azulb/base/result.hpp"
+#include "azulb/config/config.hpp"
+#include "azulb/proxy/router.hpp"
+
+namespace azulb::proxy {
+
+/// One upstream: its configuration, its servers' addresses (in the order of the state's servers) and running state.
+struct UpstreamSnapshot {
+  const config::Upstream* config = nullptr;
+  std::uint32_t index = 0;
+  std::vector<base::SocketAddress> addresses;
+  std::unique_ptr<balance::UpstreamState> state;
+  /// Requests of all workers that wait for a server; bounded by config->queue. Any thread.
+  std::atomic<std::uint64_t> waiting{0};
+};
+
+class Snapshot {
+ public:
+  /// Resolves the servers' names (blocking: main, at start). A name with several addresses stands for as many servers.
+  /// The error names the server and the remedy.
+  static base::Result<std::shared_ptr<Snapshot>> build(config::Config config);
+
+  const config::Config& config() const { return config_; }
+  const Router& router() const { return router_; }
+  std::size_t upstream_count() const { return upstreams_.size(); }
+  UpstreamSnapshot& upstream(std::size_t index) const { return *upstreams_[index]; }
+  /// Of a route that leads to an upstream; else `no_upstream`.
+  static constexpr std::uint32_t no_upstream = UINT32_MAX;
+  std::uint32_t upstream_of_route(std::uint32_t route) const { return route_upstreams_[route]; }
+
+ private:
+  explicit Snapshot(config::Config config) : config_(std::move(config)), router_(config_) {}
+  base::Result<void> build_upstream(const config::Upstream& upstream);
+
+  const config::Config config_;
+  const Router router_;
+  std::vector<std::unique_ptr<UpstreamSnapshot>> upstreams_;
+  std::vector<std::uint32_t> route_upstreams_;
+};
+
+}  // namespace azulb::proxy

@@ -1,0 +1,145 @@
+#include "azulb/proxy/attempt.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "azulb/base/assert.hpp"
+#include "azulb/base/clock.hpp"
+#include "azulb/base/log.hpp"
+#include "azulb/proxy/exchange.hpp"
+#include "azulb/proxy/worker.hpp"
+
+namespace azulb::proxy {
+
+using http::StreamFailure;
+
+Attempt::~Attempt() { end(); }
+
+int Attempt::begin(WorkerUpstream& upstream, std::uint32_t server, bool may_reuse) {
+  AZULB_ASSERT(!active());
+  upstream_ = &upstream;
+  server_ = server;
+  metrics().requests.add();
+  return open(may_reuse);
+}
+
+int Attempt::begin_again() {
+  AZULB_ASSERT(active());
+  unlink();
+  writer_ = nullptr;
+  lease_.release();
+  return open(false);
+}
+
+int Attempt::open(bool may_reuse) {
+  begun_ns_ = base::monotonic_ns();
+  request_sent_ns_ = 0;
+  head_seen_ = false;
+  upstream::ServerPool& pool = *upstream_->servers[server_].pool;
+  if (may_reuse) lease_ = pool.lease_idle();
+  reused_ = static_cast<bool>(lease_);
+  if (reused_) {
+    metrics().connections_reused.add();
+    connected();
+    return 0;
+  }
+  auto lease = pool.connect(*this);
+  if (!lease) return lease.error();
+  lease_ = std::move(*lease);
+  return 0;
+}
+
+void Attempt::connected() {
+  writer_ = &lease_.open_stream(*this);
+  upstream_->servers[server_].awaiting.push_back(*this);
+  exchange_.attempt_connected();
+}
+
+void Attempt::on_connected() {
+  metrics().connections_opened.add();
+  metrics().connect_time.observe(base::monotonic_ns() - begun_ns_);
+  connected();
+}
+
+void Attempt::on_connect_failure(int) {
+  exchange_.attempt_failed({.kind = balance::FailureKind::error,
+                            .word = ErrorWord::upstream_connect,
+                            .error = ServerError::connect});
+}
+
+void Attempt::end() {
+  if (!active()) return;
+  unlink();
+  writer_ = nullptr;
+  lease_.release();
+  if (std::exchange(tunnel_counted_, false)) metrics().tunnels_active.subtract();
+  WorkerUpstream& upstream = *std::exchange(upstream_, nullptr);
+  upstream.snapshot->state->release(server_);
+}
+
+void Attempt::request_sent() { request_sent_ns_ = base::monotonic_ns(); }
+
+ServerMetrics& Attempt::metrics() {
+  return exchange_.worker().metrics().server(upstream_->snapshot->index, server_);
+}
+
+void Attempt::record_error(ServerError error) { metrics().add_error(error); }
+
+void Attempt::record_outcome(balance::Outcome outcome) {
+  balance::UpstreamState& state = *upstream_->snapshot->state;
+  const balance::Ejection ejection = state.record_outcome(server_, outcome, exchange_.worker().loop().now_ms());
+  using Verdict = balance::Ejection::Verdict;
+  if (ejection.verdict == Verdict::none) return;
+  const char* what = ejection.cause == balance::Outcome::error ? "errors" : "5xx answers";
+  const balance::ServerState& server = state.server(server_);
+  if (ejection.verdict == Verdict::ejected) {
+    metrics().ejections.add();
+    base::log_warn("upstream {}: server {} ({}) is ejected for {} ms: {} {} in a row", state.settings().name,
+                   server.name(), server.address(), ejection.duration_ms, ejection.failures, what);
+  } else {
+    base::log_warn("upstream {}: server {} ({}) stays in use after {} {} in a row: max_ejected is reached",
+                   state.settings().name, server.name(), server.address(), ejection.failures, what);
+  }
+}
+
+void Attempt::count_tunnel() {
+  tunnel_counted_ = true;
+  metrics().tunnels_active.add();
+}
+
+void Attempt::on_response(http::ResponseHead& head, const http::ResponseInfo& info) {
+  if (!info.interim) {
+    head_seen_ = true;
+    unlink();
+    const std::int64_t since_ns = request_sent_ns_ != 0 ? request_sent_ns_ : begun_ns_;
+    metrics().response_time.observe(base::monotonic_ns() - since_ns);
+  }
+  exchange_.attempt_response(head, info);
+}
+
+void Attempt::on_body(std::span<const char> bytes) { exchange_.attempt_body(bytes); }
+
+void Attempt::on_end(std::span<http::Field> trailers) { exchange_.attempt_end(trailers); }
+
+void Attempt::on_failure(const StreamFailure& failure) {
+  AttemptEnd end;
+  switch (failure.kind) {
+    case StreamFailure::Kind::closed: break;
+    case StreamFailure::Kind::malformed:
+      end = {.kind = balance::FailureKind::invalid_header,
+             .word = ErrorWord::upstream_invalid,
+             .error = ServerError::invalid_header};
+      break;
+    case StreamFailure::Kind::stalled:
+      end = {.kind = balance::FailureKind::timeout,
+             .word = ErrorWord::upstream_timeout,
+             .error = ServerError::timeout};
+      break;
+  }
+  exchange_.attempt_failed(end);
+}
+
+void Attempt::on_writable() { exchange_.attempt_writable(); }
+
+}  // namespace azulb::proxy

@@ -1,0 +1,192 @@
+// An exchange's beginning and end: route, limits, timeouts, counting and logging.
+#include "azulb/proxy/exchange.hpp"
+
+#include <utility>
+
+#include "azulb/base/assert.hpp"
+#include "azulb/base/clock.hpp"
+#include "azulb/http/forwarded.hpp"
+#include "azulb/http/hop_by_hop.hpp"
+#include "azulb/proxy/client_connection.hpp"
+#include "azulb/proxy/worker.hpp"
+
+namespace azulb::proxy {
+
+Exchange::Exchange(ClientConnection& client, http::StreamWriter& client_writer)
+    : client_(client),
+      worker_(client.listener().worker),
+      client_writer_(client_writer),
+      begun_ns_(base::monotonic_ns()),
+      written_before_(client.written_bytes()),
+      upstream_(Snapshot::no_upstream),
+      route_(static_cast<std::uint32_t>(worker_.metrics().no_route())) {}
+
+Exchange::~Exchange() { AZULB_ASSERT(phase_ == ExchangePhase::done); }
+
+void Exchange::reclaim() { worker_.exchanges().destroy(*this); }
+
+void Exchange::enter(ExchangePhase phase) {
+  AZULB_ASSERT(may_follow(phase_, phase));
+  phase_ = phase;
+}
+
+void Exchange::on_request(http::StoredRequest request) {
+  request_ = std::move(request);
+  received_bytes_ = request_->head_bytes;
+  worker_.metrics().listener(client_.listener().index).requests.add();
+  const config::Listener& listener = client_.listener().config;
+  const http::ConnectionFacts facts{.peer = client_.peer_ip(),
+                                    .tls = false,
+                                    .port = client_.local_port(),
+                                    .trusted_proxies = listener.trusted_proxies};
+  http::judge_forwarded(
+      facts, request_->head, request_->info,
+      [](void* random) { return static_cast<base::Random*>(random)->next(); }, &worker_.random(), request_->forwarded);
+  http::mark_hop_by_hop(request_->head);
+  route_request();
+}
+
+void Exchange::on_bad_request(http::BadRequest bad) {
+  worker_.metrics().listener(client_.listener().index).requests.add();
+  request_ = std::move(bad.request);
+  request_complete_ = true;
+  if (bad.timed_out) {
+    reply_error(ErrorWord::request_timeout, "the request head did not come in time");
+    return;
+  }
+  const int status = http::defect_status(bad.defect);
+  ErrorWord word = ErrorWord::bad_request;
+  switch (status) {
+    case 405: word = ErrorWord::method_not_allowed; break;
+    case 414:
+    case 431: word = ErrorWord::header_too_large; break;
+    case 417: word = ErrorWord::expectation_failed; break;
+    case 426: word = ErrorWord::upgrade_required; break;
+    default: break;
+  }
+  reply_error(word, http::defect_word(bad.defect), status);
+}
+
+void Exchange::route_request() {
+  if (client_.refused()) return reply_error(ErrorWord::too_many_connections);
+  const Snapshot& snapshot = worker_.snapshot();
+  const auto route = snapshot.router().match(client_.listener().index, *request_);
+  if (!route) return reply_error(ErrorWord::not_found, "no route for this host and path");
+  route_ = *route;
+  route_counted_ = true;
+  worker_.metrics().route(client_.listener().index, route_).in_flight.add();
+  upstream_ = snapshot.upstream_of_route(route_);
+  if (upstream_ == Snapshot::no_upstream) return answer_route(route_);
+  if (request_->info.body == http::BodyKind::length && body_too_large(request_->info.content_length)) {
+    return reply_error(ErrorWord::body_too_large);
+  }
+  if (worker_.overloaded()) return reply_error(ErrorWord::overload, "too many bytes are buffered; try again");
+  const std::uint64_t replay_limit = snapshot.upstream(upstream_).config->retry.buffer;
+  if (request_->info.body == http::BodyKind::length && request_->info.content_length > replay_limit) {
+    replayable_ = false;
+  }
+  choose_server();
+}
+
+void Exchange::answer_route(std::uint32_t index) {
+  const config::Route& route = worker_.snapshot().config().routes[index];
+  if (route.redirect) {
+    std::array<char, 16 * 1024> location;
+    const std::size_t size = write_redirect_location(*route.redirect, *request_, "http", location.data(), location.size());
+    if (size > location.size()) return reply_error(ErrorWord::bad_request, "the redirect's target is too long", 414);
+    const http::Field fields[] = {http::make_field("Location", std::string_view(location.data(), size))};
+    return reply({.status = route.redirect->status, .fields = fields});
+  }
+  reply({.status = route.respond->status,
+         .body = route.respond->body,
+         .content_type = route.respond->content_type});
+}
+
+bool Exchange::body_too_large(std::uint64_t size_bytes) const {
+  const std::uint64_t limit = client_.listener().config.limit.body;
+  return limit != 0 && size_bytes > limit;
+}
+
+void Exchange::on_timeout() {
+  switch (phase_) {
+    case ExchangePhase::waiting:
+      stop_waiting();
+      return reply_error(ErrorWord::queue_timeout, "no server became available in time");
+    case ExchangePhase::backing_off: return choose_server();
+    case ExchangePhase::connecting:
+      return attempt_failed({.kind = balance::FailureKind::timeout,
+                             .word = ErrorWord::upstream_timeout,
+                             .error = ServerError::timeout});
+    case ExchangePhase::requesting:
+      if (!request_complete_ && !client_paused_) {
+        attempt_.end();
+        return reply_error(ErrorWord::request_timeout, "the request body did not come in time");
+      }
+      return attempt_failed({.kind = balance::FailureKind::timeout,
+                             .word = ErrorWord::upstream_timeout,
+                             .error = ServerError::timeout});
+    case ExchangePhase::responding:
+      attempt_.record_error(ServerError::timeout);
+      return abort_response(ErrorWord::upstream_timeout);
+    case ExchangePhase::tunnel: return abort_response(ErrorWord::tunnel_timeout);
+    case ExchangePhase::begun:
+    case ExchangePhase::choosing:
+    case ExchangePhase::done: AZULB_ASSERT(!"a timer in a phase without one");
+  }
+}
+
+void Exchange::finish(ErrorWord error) {
+  if (phase_ == ExchangePhase::waiting) stop_waiting();
+  timer_.stop();
+  attempt_.end();
+  release_retry_budget();
+  enter(ExchangePhase::done);
+  const std::int64_t now_ns = base::monotonic_ns();
+  const std::uint32_t listener = client_.listener().index;
+  RouteMetrics& metrics = worker_.metrics().route(listener, route_);
+  if (route_counted_) metrics.in_flight.subtract();
+  const int status = status_ != 0 ? status_ : default_status(error);
+  metrics.requests.add(status);
+  if (!tunnel_) metrics.duration.observe(now_ns - begun_ns_);
+  worker_.metrics().listener(listener).bytes_received.add(received_bytes_);
+  worker_.metrics().listener(listener).bytes_sent.add(client_.written_bytes() - written_before_);
+  if (worker_.access_log().enabled()) write_access_record(error, now_ns);
+  request_.reset();
+  replay_.clear();
+  worker_.loop().retire(*this);
+}
+
+void Exchange::write_access_record(ErrorWord error, std::int64_t now_ns) {
+  const Snapshot& snapshot = worker_.snapshot();
+  std::array<char, 48> peer_text;
+  AccessRecord record;
+  record.time_ns = base::wall_clock_ns() - (now_ns - begun_ns_);
+  if (!client_.is_unix()) {
+    record.client_ip = std::string_view(peer_text.data(), client_.peer_ip().format(peer_text.data()));
+    record.client_port = client_.peer_port();
+  }
+  record.listener = client_.listener().config.name;
+  if (summary_ != nullptr) {
+    summary_->fill(record);
+  } else if (request_) {
+    fill_from_request(*request_, record);
+  }
+  record.status = status_ != 0 ? status_ : default_status(error);
+  if (route_counted_) record.route = snapshot.config().routes[route_].name;
+  if (upstream_ != Snapshot::no_upstream) {
+    record.upstream = snapshot.upstream(upstream_).config->name;
+    if (attempts_ > 0) record.server = snapshot.upstream(upstream_).state->server(last_server_).name();
+  }
+  record.attempts = attempts_;
+  record.bytes_received = received_bytes_;
+  record.bytes_sent = client_.written_bytes() - written_before_;
+  record.duration_ns = now_ns - begun_ns_;
+  if (first_byte_ns_ != 0) record.time_to_first_byte_ns = first_byte_ns_ - begun_ns_;
+  if (attempt_.request_sent_ns() != 0) record.upstream_time_ns = now_ns - attempt_.request_sent_ns();
+  record.queue_time_ns = queue_ns_;
+  record.error = error;
+  record.tunnel = tunnel_;
+  worker_.access_log().write(record);
+}
+
+}  // namespace azulb::proxy

@@ -1,0 +1,275 @@
+// An exchange's way to a server: choosing, waiting, sending, trying again.
+#include <algorithm>
+#include <cstring>
+
+#include "azulb/balance/hash_key.hpp"
+#include "azulb/base/assert.hpp"
+#include "azulb/base/clock.hpp"
+#include "azulb/http/lookup.hpp"
+#include "azulb/proxy/client_connection.hpp"
+#include "azulb/proxy/exchange.hpp"
+#include "azulb/proxy/worker.hpp"
+
+namespace azulb::proxy {
+namespace {
+
+// Out of descriptors, an unreachable address, or a unix socket that nobody listens on: known at once.
+constexpr AttemptEnd connect_failure{.kind = balance::FailureKind::error,
+                                     .word = ErrorWord::upstream_connect,
+                                     .error = ServerError::connect};
+
+}  // namespace
+
+std::uint64_t Exchange::request_hash() const {
+  const config::HashKey& key = worker_.snapshot().upstream(upstream_).config->hash_key;
+  const http::Request& request = *request_.operator->();
+  std::string_view value;
+  switch (key.kind) {
+    case config::HashKeyKind::client_ip: value = request.forwarded.client_ip; break;
+    case config::HashKeyKind::path: value = request.info.target.path; break;
+    case config::HashKeyKind::host: value = request.info.authority.host; break;
+    case config::HashKeyKind::header:
+      if (const http::Field* field = http::find_field(request.head.fields, key.name)) value = field->value;
+      break;
+    case config::HashKeyKind::cookie: value = http::find_cookie(request.head, key.name).value_or(value); break;
+    case config::HashKeyKind::query:
+      value = http::find_query(request.info.target.query_string(), key.name).value_or(value);
+      break;
+  }
+  return balance::hash_key(value);
+}
+
+void Exchange::choose_server() {
+  enter(ExchangePhase::choosing);
+  WorkerUpstream& upstream = worker_.upstream(upstream_);
+  balance::Choice choice;
+  if (upstream.snapshot->config->balance == config::Balance::hash) choice.hash = request_hash();
+  choice.tried = std::span(tried_).first(std::min<std::size_t>(attempts_, tried_.size()));
+  const auto server = upstream.selector->choose_and_acquire(choice);
+  if (server) {
+    begin_attempt(*server);
+  } else {
+    wait_for_server();
+  }
+}
+
+void Exchange::wait_for_server() {
+  WorkerUpstream& upstream = worker_.upstream(upstream_);
+  const balance::UpstreamSummary summary = upstream.snapshot->state->summary();
+  const std::int64_t patience_ms = upstream.snapshot->config->queue_timeout.count();
+  const bool checked = upstream.snapshot->config->health.has_value();
+  const bool returns_in_time =
+      summary.next_return_ms != 0 && summary.next_return_ms - worker_.loop().now_ms() <= patience_ms;
+  if (!checked && !returns_in_time) return reply_error(ErrorWord::no_server, "no server is available");
+  if (upstream.snapshot->waiting.fetch_add(1, std::memory_order_relaxed) >= upstream.snapshot->config->queue) {
+    upstream.snapshot->waiting.fetch_sub(1, std::memory_order_relaxed);
+    return reply_error(ErrorWord::queue_full, "too many requests wait for a server");
+  }
+  enter(ExchangePhase::waiting);
+  waiting_since_ns_ = base::monotonic_ns();
+  upstream.waiting.push_back(*this);
+  // Waiting again after a failed attempt does not start the patience anew.
+  const std::int64_t waited_ms = queue_ns_ > 0 ? queue_ns_ / 1'000'000 : 0;
+  if (waited_ms == 0) {
+    upstream.queue_timeout->start(timer_);
+  } else {
+    worker_.loop().timers().start(timer_, std::chrono::milliseconds(std::max<std::int64_t>(patience_ms - waited_ms, 1)));
+  }
+}
+
+void Exchange::stop_waiting() {
+  unlink();
+  timer_.stop();
+  worker_.upstream(upstream_).snapshot->waiting.fetch_sub(1, std::memory_order_relaxed);
+  queue_ns_ = std::max<std::int64_t>(queue_ns_, 0) + base::monotonic_ns() - waiting_since_ns_;
+}
+
+bool Exchange::try_again() {
+  AZULB_ASSERT(phase_ == ExchangePhase::waiting);
+  stop_waiting();
+  choose_server();
+  return phase_ != ExchangePhase::waiting;
+}
+
+bool Exchange::may_reuse_connection() const {
+  // A kept connection may prove stale, which is harmless only if the request can be sent again.
+  const bool body_at_hand = request_->info.body == http::BodyKind::none || replayable_;
+  return request_->info.idempotent && body_at_hand;
+}
+
+void Exchange::begin_attempt(std::uint32_t server) {
+  WorkerUpstream& upstream = worker_.upstream(upstream_);
+  if (attempts_ == 0) {
+    first_attempt_ns_ = begun_ns_;
+  } else {
+    worker_.metrics().server(upstream_, server).retries.add();
+  }
+  tried_[attempts_ % tried_.size()] = server;
+  ++attempts_;
+  last_server_ = server;
+  enter(ExchangePhase::connecting);
+  // Connected at once or not, a pending connection is watched over; one that could not even be begun has failed.
+  if (attempt_.begin(upstream, server, may_reuse_connection()) != 0) return attempt_failed(connect_failure);
+  if (phase_ == ExchangePhase::connecting) upstream.connect_timeout->start(timer_);
+}
+
+void Exchange::attempt_connected() {
+  enter(ExchangePhase::requesting);
+  send_request();
+}
+
+void Exchange::send_request() {
+  const http::Request& request = *request_;
+  const config::Upstream& upstream = *worker_.upstream(upstream_).snapshot->config;
+  http::RequestHeadOut out;
+  out.head = &request.head;
+  out.path = request.info.target.path;
+  out.query = request.info.target.query;
+  out.host = request.info.host;
+  if (upstream.host_header == "upstream") {
+    out.host = worker_.upstream(upstream_).snapshot->state->server(attempt_.server()).address();
+  } else if (upstream.host_header != "preserve") {
+    out.host = upstream.host_header;
+  }
+  out.forwarded = &request.forwarded;
+  const http::Field expect[] = {http::make_field("Expect", "100-continue")};
+  if (request.info.expect_continue) out.own = expect;
+  out.body = request.info.body;
+  out.content_length = request.info.content_length;
+  out.te_trailers = request.info.accepts_trailers;
+  out.upgrade = request.info.upgrade;
+  http::StreamWriter& writer = *attempt_.writer();
+  writer.write_request(out);
+  if (!replay_.empty()) writer.write_body(replay_.bytes());
+  if (replay_.size() > upstream.retry.buffer) {
+    // More came before there was a connection than may be kept.
+    writer.flush();
+    replay_.clear();
+    replayable_ = false;
+  }
+  if (request_complete_) {
+    finish_request();
+  } else {
+    if (client_paused_ && writer.queued_bytes() <= net::queue_high_bytes) {
+      client_paused_ = false;
+      client_writer_.resume_reading();
+    }
+    client_.listener().body_timeout->start(timer_);
+  }
+}
+
+void Exchange::finish_request() {
+  attempt_.writer()->write_end(trailers_.fields());
+  attempt_.request_sent();
+  if (phase_ == ExchangePhase::requesting) worker_.upstream(upstream_).response_timeout->start(timer_);
+}
+
+void Exchange::forward_request_body(std::span<const char> bytes) {
+  const std::uint64_t keep_limit = worker_.upstream(upstream_).snapshot->config->retry.buffer;
+  http::StreamWriter* writer = attempt_.writer();
+  if (writer == nullptr) {
+    // Not connected yet: all of it is kept, and what may come on top is one read.
+    replay_.append(bytes);
+    if (replay_.size() >= std::min<std::uint64_t>(keep_limit, net::queue_high_bytes)) {
+      client_paused_ = true;
+      client_writer_.pause_reading();
+    }
+    return;
+  }
+  if (replayable_ && phase_ == ExchangePhase::requesting) {
+    if (replay_.size() + bytes.size() <= keep_limit) {
+      replay_.append(bytes);
+    } else {
+      replayable_ = false;
+      writer->flush();
+      replay_.clear();
+    }
+  }
+  writer->write_body(bytes);
+  if (writer->queued_bytes() > net::queue_high_bytes) {
+    writer->flush();
+    if (writer->queued_bytes() > net::queue_high_bytes) {
+      // The write timeout of the server's connection watches over it now.
+      client_paused_ = true;
+      client_writer_.pause_reading();
+      if (phase_ == ExchangePhase::requesting) timer_.stop();
+      return;
+    }
+  }
+  if (phase_ == ExchangePhase::requesting) client_.listener().body_timeout->start(timer_);
+}
+
+void Exchange::attempt_writable() {
+  if (!client_paused_) return;
+  client_paused_ = false;
+  client_writer_.resume_reading();
+  if (phase_ == ExchangePhase::requesting && !request_complete_) client_.listener().body_timeout->start(timer_);
+}
+
+void Exchange::release_retry_budget() {
+  if (!budget_taken_) return;
+  budget_taken_ = false;
+  worker_.upstream(upstream_).snapshot->state->retry_budget().release();
+}
+
+void Exchange::attempt_failed(const AttemptEnd& end) {
+  if (phase_ == ExchangePhase::responding || phase_ == ExchangePhase::tunnel) {
+    attempt_.record_error(end.error);
+    attempt_.record_outcome(balance::Outcome::error);
+    return abort_response(end.word);
+  }
+  // A kept connection that broke before any answer says nothing about the server: it was stale.
+  if (attempt_.reused_connection() && end.kind == balance::FailureKind::error && phase_ == ExchangePhase::requesting &&
+      may_reuse_connection()) {
+    enter(ExchangePhase::connecting);
+    if (attempt_.begin_again() != 0) return attempt_failed(connect_failure);
+    return worker_.upstream(upstream_).connect_timeout->start(timer_);
+  }
+  attempt_.record_error(end.error);
+  attempt_.record_outcome(balance::Outcome::error);
+  if (!retry(end, 0)) give_up(end);
+}
+
+bool Exchange::retry(const AttemptEnd& end, int status) {
+  balance::UpstreamState& state = *worker_.upstream(upstream_).snapshot->state;
+  const balance::AttemptFailure failure{
+      .kind = end.kind,
+      .status = status,
+      .attempts_made = attempts_,
+      .elapsed_ms = (base::monotonic_ns() - first_attempt_ns_) / 1'000'000,
+      .idempotent = request_->info.idempotent,
+      .request_bytes_sent = !attempt_.nothing_sent(),
+      .body_replayable = replayable_,
+      .response_started = status_ != 0,
+  };
+  const balance::RetryDecision decision =
+      balance::decide_retry(state.settings().retry, failure, worker_.random().next());
+  if (!decision.retry()) return false;
+  if (!budget_taken_ && !state.retry_budget().try_acquire(state.total_active())) return false;
+  budget_taken_ = true;
+  attempt_.end();
+  if (decision.delay_ms == 0) {
+    choose_server();
+  } else {
+    enter(ExchangePhase::backing_off);
+    worker_.loop().timers().start(timer_, std::chrono::milliseconds(decision.delay_ms));
+  }
+  return true;
+}
+
+void Exchange::give_up(const AttemptEnd& end) {
+  attempt_.end();
+  reply_error(end.word);
+}
+
+void Exchange::server_went_down() {
+  if (phase_ != ExchangePhase::requesting || !request_complete_) return;
+  if (worker_.upstream(upstream_).snapshot->state->summary().eligible == 0) return;
+  // Only if it may be tried elsewhere: an answer that can't be asked for again is waited for.
+  retry({.kind = balance::FailureKind::timeout,
+         .word = ErrorWord::upstream_timeout,
+         .error = ServerError::timeout},
+        0);
+}
+
+}  // namespace azulb::proxy

@@ -1,0 +1,223 @@
+// What reaches the client: a server's response, an upgrade, or an answer of azulb's own.
+#include <array>
+
+#include "azulb/base/assert.hpp"
+#include "azulb/base/clock.hpp"
+#include "azulb/http/hop_by_hop.hpp"
+#include "azulb/http/local_reply.hpp"
+#include "azulb/http/status.hpp"
+#include "azulb/http/upgrade.hpp"
+#include "azulb/proxy/client_connection.hpp"
+#include "azulb/proxy/exchange.hpp"
+#include "azulb/proxy/worker.hpp"
+
+namespace azulb::proxy {
+
+void Exchange::attempt_response(http::ResponseHead& head, const http::ResponseInfo& info) {
+  http::ResponseHeadOut out;
+  out.status = head.status;
+  out.reason = head.reason;
+  if (info.interim) {
+    http::mark_hop_by_hop(head);
+    out.fields = head.fields;
+    client_writer_.write_response(out);
+    return;
+  }
+  if (info.switching) return start_tunnel(head, info);
+  if (head.status >= 500) attempt_.record_error(ServerError::http_5xx);
+  attempt_.record_outcome(head.status >= 500 ? balance::Outcome::status_5xx : balance::Outcome::success);
+  if (head.status >= 400 && retry({.kind = balance::FailureKind::status}, head.status)) return;
+
+  http::mark_hop_by_hop(head);
+  out.fields = head.fields;
+  out.date = worker_.date().text();
+  out.body = info.announced == http::BodyKind::until_close ? http::BodyKind::chunked : info.announced;
+  out.content_length = info.content_length;
+  out.close = worker_.draining() || connection_used_up();
+  enter(ExchangePhase::responding);
+  status_ = static_cast<std::uint16_t>(head.status);
+  first_byte_ns_ = base::monotonic_ns();
+  replay_.clear();
+  client_writer_.write_response(out);
+  worker_.upstream(upstream_).idle_timeout->start(timer_);
+}
+
+bool Exchange::connection_used_up() const {
+  const std::uint64_t limit = client_.listener().config.limit.requests_per_connection;
+  return limit != 0 && client_.requests() >= limit;
+}
+
+void Exchange::attempt_body(std::span<const char> bytes) {
+  client_writer_.write_body(bytes);
+  if (phase_ == ExchangePhase::tunnel) {
+    worker_.upstream(upstream_).tunnel_timeout->start(timer_);
+  } else {
+    worker_.upstream(upstream_).idle_timeout->start(timer_);
+  }
+  if (client_writer_.queued_bytes() <= net::queue_high_bytes) return;
+  client_writer_.flush();
+  if (client_writer_.queued_bytes() <= net::queue_high_bytes) return;
+  // The write timeout of the client's connection watches over it now.
+  server_paused_ = true;
+  attempt_.writer()->pause_reading();
+  if (phase_ == ExchangePhase::responding) timer_.stop();
+}
+
+void Exchange::on_writable() {
+  if (!server_paused_ || client_writer_.queued_bytes() > net::queue_low_bytes) return;
+  server_paused_ = false;
+  attempt_.writer()->resume_reading();
+  if (phase_ == ExchangePhase::responding) worker_.upstream(upstream_).idle_timeout->start(timer_);
+}
+
+void Exchange::attempt_end(std::span<http::Field> trailers) {
+  if (phase_ == ExchangePhase::tunnel) {
+    server_ended_ = true;
+    client_writer_.write_end({});
+    if (client_ended_) finish(ErrorWord::none);
+    return;
+  }
+  AZULB_ASSERT(phase_ == ExchangePhase::responding);
+  http::mark_trailers(trailers);
+  client_writer_.write_end(trailers);
+  finish(ErrorWord::none);
+}
+
+void Exchange::start_tunnel(http::ResponseHead& head, const http::ResponseInfo&) {
+  std::string_view key;
+  if (request_->info.websocket) {
+    key = http::find_field(request_->head.fields, http::FieldId::sec_websocket_key)->value;
+  }
+  if (http::check_upgrade_response(head, request_->info.upgrade, key) != http::Defect::none) {
+    return attempt_failed({.kind = balance::FailureKind::invalid_header,
+                           .word = ErrorWord::upstream_invalid,
+                           .error = ServerError::invalid_header});
+  }
+  attempt_.record_outcome(balance::Outcome::success);
+  attempt_.count_tunnel();
+  http::mark_hop_by_hop(head);
+  http::ResponseHeadOut out;
+  out.status = 101;
+  out.reason = head.reason;
+  out.fields = head.fields;
+  out.upgrade = request_->info.upgrade;
+  enter(ExchangePhase::tunnel);
+  tunnel_ = true;
+  status_ = 101;
+  first_byte_ns_ = base::monotonic_ns();
+  client_writer_.write_response(out);
+  client_writer_.flush();  // `out` shows into the request
+  release_retry_budget();
+  // A tunnel may last for hours: of the request only what its log line needs is kept.
+  if (worker_.access_log().enabled()) summary_ = RequestSummary::of(*request_);
+  request_.reset();
+  trailers_ = {};
+  worker_.upstream(upstream_).tunnel_timeout->start(timer_);
+}
+
+void Exchange::on_body(std::span<const char> bytes) {
+  received_bytes_ += bytes.size();
+  if (phase_ == ExchangePhase::tunnel) {
+    http::StreamWriter& writer = *attempt_.writer();
+    writer.write_body(bytes);
+    worker_.upstream(upstream_).tunnel_timeout->start(timer_);
+    if (writer.queued_bytes() <= net::queue_high_bytes) return;
+    writer.flush();
+    if (writer.queued_bytes() <= net::queue_high_bytes) return;
+    client_paused_ = true;
+    client_writer_.pause_reading();
+    return;
+  }
+  if (body_too_large(received_bytes_ - request_->head_bytes)) {
+    if (phase_ == ExchangePhase::responding) return abort_response(ErrorWord::body_too_large);
+    attempt_.end();
+    return reply_error(ErrorWord::body_too_large);
+  }
+  forward_request_body(bytes);
+}
+
+void Exchange::on_end(std::span<http::Field> trailers) {
+  if (phase_ == ExchangePhase::tunnel) {
+    client_ended_ = true;
+    attempt_.writer()->write_end({});
+    if (server_ended_) finish(ErrorWord::none);
+    return;
+  }
+  request_complete_ = true;
+  http::mark_trailers(trailers);
+  if (!trailers.empty()) trailers_ = http::StoredFields(trailers);
+  if (attempt_.writer() != nullptr) finish_request();
+}
+
+void Exchange::on_failure(const http::StreamFailure& failure) {
+  if (failure.kind == http::StreamFailure::Kind::malformed && status_ == 0) {
+    if (phase_ == ExchangePhase::waiting) stop_waiting();
+    attempt_.end();
+    return reply_error(ErrorWord::bad_request, http::defect_word(failure.defect));
+  }
+  abort_response(failure.kind == http::StreamFailure::Kind::malformed ? ErrorWord::bad_request
+                                                                      : ErrorWord::client_closed);
+}
+
+void Exchange::abort_response(ErrorWord error) {
+  client_writer_.abort();
+  finish(error);
+}
+
+void Exchange::reply_error(ErrorWord error, std::string_view detail, int status) {
+  if (status == 0) status = default_status(error);
+  std::array<http::Field, 2> fields;
+  std::size_t count = 0;
+  switch (status) {
+    case 405: fields[count++] = http::make_field("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"); break;
+    case 426:
+      fields[count++] = http::make_field("Upgrade", "websocket");
+      fields[count++] = http::make_field("Sec-WebSocket-Version", "13");
+      break;
+    case 429:
+    case 503: fields[count++] = http::make_field("Retry-After", "1"); break;
+    default: break;
+  }
+  reply({.status = status, .error = error, .detail = detail, .fields = std::span(fields).first(count)});
+}
+
+void Exchange::reply(const LocalReply& reply) {
+  enter(ExchangePhase::responding);
+  timer_.stop();
+  status_ = static_cast<std::uint16_t>(reply.status);
+  first_byte_ns_ = base::monotonic_ns();
+  char standard[http::local_body_capacity];
+  std::string_view body = reply.body;
+  std::string_view content_type = reply.content_type;
+  const std::string_view request_id = request_ ? request_->forwarded.request_id : std::string_view();
+  if (content_type.empty()) {
+    const bool json = request_ && http::accepts_only_json(request_->head);
+    const http::LocalBody written = http::write_local_body(reply.status, reply.detail, request_id, json, standard);
+    body = std::string_view(standard, written.length);
+    content_type = written.content_type;
+  }
+  std::array<http::Field, 8> own;
+  std::size_t count = 0;
+  own[count++] = http::make_field("Server", "azulb");
+  own[count++] = http::make_field("Content-Type", content_type);
+  if (!request_id.empty()) own[count++] = http::make_field("X-Request-ID", request_id);
+  for (const http::Field& field : reply.fields) own[count++] = field;
+  http::ResponseHeadOut out;
+  out.status = reply.status;
+  out.own = std::span(own).first(count);
+  out.reason = http::reason_phrase(reply.status);
+  out.date = worker_.date().text();
+  const bool bodyless = reply.status == 204 || reply.status == 304;
+  out.body = bodyless ? http::BodyKind::none : http::BodyKind::length;
+  out.content_length = bodyless ? 0 : body.size();
+  out.close = worker_.draining() || connection_used_up() || client_.refused();
+  client_writer_.write_response(out);
+  if (!bodyless && !is_head_request()) client_writer_.write_body(std::span(body.data(), body.size()));
+  client_writer_.flush();  // the body lies on this stack
+  client_writer_.write_end({});
+  finish(reply.error);
+}
+
+bool Exchange::is_head_request() const { return request_ && request_->head.method == http::Method::head; }
+
+}  // namespace azulb::proxy

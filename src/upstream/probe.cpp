@@ -35,7 +35,8 @@ bool is_own_shortage(int system_error) {
     case ENOSPC:         // no epoll watch left
     case EADDRNOTAVAIL:  // no local port left
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -61,8 +62,10 @@ bool announces_empty_body(http::Method method) {
   switch (method) {
     case http::Method::post:
     case http::Method::put:
-    case http::Method::patch: return true;
-    default: return false;
+    case http::Method::patch:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -76,7 +79,9 @@ Probe::Probe(Prober& prober, std::uint32_t index)
       connection_(prober.loop_, codec_),
       codec_(connection_, prober.scratch_, *this) {}
 
-const config::Health& Probe::health() const { return prober_->checks_[index_].target.health; }
+const config::Health& Probe::health() const {
+  return prober_->checks_[index_].target.health;
+}
 
 void Probe::begin() {
   loop_.timers().list(health().timeout).start(timer_);
@@ -93,7 +98,8 @@ void Probe::write_request(http::StreamWriter& writer) {
   const ProbeTarget& target = prober_->checks_[index_].target;
   std::vector<http::Field> fields;
   fields.reserve(target.health.headers.size() + 1);
-  for (const auto& [name, value] : target.health.headers) fields.push_back(http::make_field(name, value));
+  for (const auto& [name, value] : target.health.headers)
+    fields.push_back(http::make_field(name, value));
   if (http::find_field(fields, http::FieldId::user_agent) == nullptr) {
     fields.push_back(http::make_field("User-Agent", "azulb"));
   }
@@ -105,14 +111,17 @@ void Probe::write_request(http::StreamWriter& writer) {
   out.head = &head;
   out.path = target.health.path;
   out.host = target.health.host;
-  if (out.host.empty()) out.host = target.address.is_unix() ? "localhost" : std::string_view(target.address_text);
+  if (out.host.empty())
+    out.host = target.address.is_unix() ? "localhost" : std::string_view(target.address_text);
   if (announces_empty_body(head.method)) out.body = http::BodyKind::length;
   out.close = true;
   writer.write_request(out);
   writer.write_end({});
 }
 
-void Probe::on_connect_failure(int system_error) { connect_failed(system_error); }
+void Probe::on_connect_failure(int system_error) {
+  connect_failed(system_error);
+}
 
 void Probe::connect_failed(int system_error) {
   if (prober_ == nullptr) return;
@@ -125,7 +134,9 @@ void Probe::connect_failed(int system_error) {
   prober->hindered(index_, error_text(system_error));
 }
 
-void Probe::on_idle_end() { report(false, "closed before the answer"); }
+void Probe::on_idle_end() {
+  report(false, "closed before the answer");
+}
 
 void Probe::on_response(http::ResponseHead& head, const http::ResponseInfo& info) {
   if (info.interim) return;
@@ -142,7 +153,9 @@ void Probe::on_body(std::span<const char> bytes) {
   if (body_bytes_ == checked_body_bytes) judge_body();  // the rest doesn't matter
 }
 
-void Probe::on_end(std::span<http::Field>) { judge_body(); }
+void Probe::on_end(std::span<http::Field>) {
+  judge_body();
+}
 
 void Probe::judge_body() {
   const std::string& wanted = health().expect_body;

@@ -35,7 +35,8 @@ void log_change(const ProbeTarget& target, const std::string& reason) {
 
 }  // namespace
 
-Prober::Prober(net::Loop& loop, http1::CodecScratch& scratch, std::vector<ProbeTarget> targets, Observer observer)
+Prober::Prober(net::Loop& loop, http1::CodecScratch& scratch, std::vector<ProbeTarget> targets,
+               Observer observer)
     : loop_(loop),
       scratch_(scratch),
       observer_(std::move(observer)),
@@ -47,13 +48,16 @@ Prober::Prober(net::Loop& loop, http1::CodecScratch& scratch, std::vector<ProbeT
   }
 }
 
-Prober::~Prober() { stop(); }
+Prober::~Prober() {
+  stop();
+}
 
 void Prober::start() {
   stop();
   for (std::uint32_t index = 0; index < checks_.size(); ++index) {
     checks_[index].first = true;
-    // Not begun here: the loop's time may be old before its first turn, and the check's timeout counts from it.
+    // Not begun here: the loop's time may be old before its first turn, and the check's timeout counts from
+    // it.
     schedule_.emplace(loop_.now_ms(), index);
   }
   arm();
@@ -92,7 +96,8 @@ void Prober::hindered(std::uint32_t index, const std::string& reason) {
   Check& check = checks_[index];
   check.running = nullptr;
   if (!std::exchange(check.hindrance_told, true)) {
-    base::log_warn("upstream {}: server {} cannot be checked: {}", check.target.upstream, label(check.target), reason);
+    base::log_warn("upstream {}: server {} cannot be checked: {}", check.target.upstream, label(check.target),
+                   reason);
   }
   schedule_next(index);
 }
@@ -121,7 +126,8 @@ void Prober::arm() {
   timer_.stop();
   if (schedule_.empty()) return;
   const std::int64_t wait_ms = std::max<std::int64_t>(schedule_.begin()->first - loop_.now_ms(), 0);
-  // The queue rounds up by as much as 1/8: asked for 7/8 it is never late, and what is left is waited for in turn.
+  // The queue rounds up by as much as 1/8: asked for 7/8 it is never late, and what is left is waited for in
+  // turn.
   loop_.timers().start(timer_, std::chrono::milliseconds(wait_ms * 7 / 8));
 }
 

@@ -1,5 +1,5 @@
-// Active health checks (reference.toml, [upstream.*.health]): asks every server in turn and feeds what it sees to the
-// servers' states.
+// Active health checks (reference.toml, [upstream.*.health]): asks every server in turn and feeds what it
+// sees to the servers' states.
 #pragma once
 
 #include <cstdint>
@@ -34,9 +34,9 @@ struct ProbeTarget {
   std::string address_text;                 // as configured, such as "app:3000": for Host
 };
 
-/// Checks each target at once, then every `interval` (`fast_interval` while its state may be about to change), give or
-/// take `jitter`. Never two checks of a server at a time; each on a connection of its own. The loop's thread only.
-/// May be stopped or destroyed at any time, also by its observer.
+/// Checks each target at once, then every `interval` (`fast_interval` while its state may be about to
+/// change), give or take `jitter`. Never two checks of a server at a time; each on a connection of its own.
+/// The loop's thread only. May be stopped or destroyed at any time, also by its observer.
 class Prober {
  public:
   /// A server has come up or gone down: its state is changed and logged already.
@@ -48,7 +48,8 @@ class Prober {
   Prober& operator=(const Prober&) = delete;
   ~Prober();
 
-  /// The first check of every server begins with the loop's next turn; later ones are spread over the interval.
+  /// The first check of every server begins with the loop's next turn; later ones are spread over the
+  /// interval.
   void start();
   /// Abandons the checks under way without a verdict. `start` begins anew.
   void stop();

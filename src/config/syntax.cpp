@@ -12,6 +12,18 @@ namespace {
 constexpr int kMostKeyParts = 32;
 constexpr std::size_t kLargestText = 4 * 1024 * 1024;
 
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+bool begins_character(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+}
+
+/// Neither printable ASCII nor white space: TOML has such characters in strings and comments only.
+bool is_never_bare(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte < 0x20 && c != '\t' && c != '\r') || byte >= 0x7f;
+}
+
 /// Behind the string that begins at `begin` with `quotation` (one or three quotes); the text's size if it
 /// does not end.
 std::size_t skip_string(std::string_view text, std::size_t begin) {
@@ -63,10 +75,17 @@ std::string message_for(std::string_view description) {
 
 }  // namespace
 
-std::optional<Position> find_deep_key(std::string_view text) {
-  Position position;
+std::optional<SyntaxFault> scan_syntax(std::string_view text) {
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  std::uint32_t line = 1;
   std::size_t line_begin = 0;
   int parts = 1;
+  const auto fault_at = [&](std::size_t at, std::string message) {
+    const std::string_view before = text.substr(line_begin, at - line_begin);
+    const auto characters = std::count_if(before.begin(), before.end(), begins_character);
+    return SyntaxFault{{line, static_cast<std::uint32_t>(characters) + 1},
+                       {"not valid TOML: " + std::move(message)}};
+  };
   for (std::size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];
     if (c == '#') {
@@ -75,19 +94,20 @@ std::optional<Position> find_deep_key(std::string_view text) {
       const std::size_t end = skip_string(text, at);
       const std::string_view skipped = text.substr(at, end - at);
       if (const auto breaks = std::count(skipped.begin(), skipped.end(), '\n'); breaks > 0) {
-        position.line += static_cast<std::uint32_t>(breaks);
+        line += static_cast<std::uint32_t>(breaks);
         line_begin = at + skipped.rfind('\n') + 1;
       }
       at = end - 1;
     } else if (c == '\n') {
-      ++position.line;
+      ++line;
       line_begin = at + 1;
       parts = 1;
     } else if (std::string_view("=,[]{}").find(c) != std::string_view::npos) {
       parts = 1;
     } else if (c == '.' && ++parts > kMostKeyParts) {
-      position.column = static_cast<std::uint32_t>(at - line_begin) + 1;
-      return position;
+      return fault_at(at, "a key has at most " + std::to_string(kMostKeyParts) + " parts");
+    } else if (is_never_bare(c)) {
+      return fault_at(at, "this character may only stand in quotes or in a comment");
     }
   }
   return {};
@@ -98,8 +118,8 @@ std::optional<toml::table> parse_toml(std::string_view text, Context& context) {
     context.report({1, 1}, "", {"a configuration is at most 4 MiB large"});
     return {};
   }
-  if (const std::optional<Position> deep = find_deep_key(text)) {
-    context.report(*deep, "", {"a key has at most " + std::to_string(kMostKeyParts) + " parts"});
+  if (std::optional<SyntaxFault> found = scan_syntax(text)) {
+    context.report(found->position, "", std::move(found->fault));
     return {};
   }
   toml::parse_result result = toml::parse(text);

@@ -1,4 +1,5 @@
-// Any text at all: the loader gives a whole Config or at least one diagnostic with a place, and never crashes.
+// Any text at all: the loader gives a whole Config or at least one diagnostic with a place, and never
+// crashes.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -1,0 +1,1 @@
+"""Helpers of the black-box tests: processes, wire-level clients and misbehaving servers."""

@@ -36,6 +36,22 @@ def child_setup(cpu):
     return setup
 
 
+def set_priority(nice):
+    """Sets our priority and that of all we start. Where the kernel groups processes by session (autogroup), a
+    process's nice value counts only within its session: we take a session of our own and set the group's, too."""
+    os.setpriority(os.PRIO_PROCESS, 0, nice)
+    try:
+        os.setsid()
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # the terminal's Ctrl-C no longer reaches us, but our parent
+    except PermissionError:
+        pass  # we lead a process group: the group's value is set for the session that we are in
+    try:
+        with open("/proc/self/autogroup", "w") as autogroup:
+            autogroup.write(str(nice))
+    except FileNotFoundError:
+        pass
+
+
 def free_port():
     """A port that was free a moment ago, for programs that cannot be asked which one the kernel gave them."""
     with socket.socket() as probe:

@@ -28,8 +28,8 @@ namespace azulb::bench {
 namespace {
 
 constexpr int kEventsPerWait = 256;
-constexpr std::size_t kReadBytes = 64 * 1024;
-constexpr std::size_t kMaxHeadBytes = 32 * 1024;
+constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
+constexpr std::size_t kMaxHeadBytes = std::size_t{32} * 1024;
 
 std::string make_response(std::string_view status, std::size_t body_bytes, std::string_view extra_fields) {
   std::string response = "HTTP/1.1 ";
@@ -219,8 +219,8 @@ class Backend {
   int epoll_;
   int listener_;
   const std::string small_ = make_response("200 OK", 100, "");
-  const std::string medium_ = make_response("200 OK", 64 * 1024, "");
-  const std::string large_ = make_response("200 OK", 1024 * 1024, "");
+  const std::string medium_ = make_response("200 OK", std::size_t{64} * 1024, "");
+  const std::string large_ = make_response("200 OK", std::size_t{1024} * 1024, "");
   const std::string not_found_ = make_response("404 Not Found", 0, "");
   const std::string bad_request_ = make_response("400 Bad Request", 0, "");
   const std::string refused_ =

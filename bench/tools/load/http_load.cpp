@@ -20,7 +20,7 @@ namespace azulb::bench {
 namespace {
 
 constexpr int kEventsPerWait = 256;
-constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 constexpr std::int64_t kAnswerWaitNs = 5'000'000'000;  // after the end of the run, for what is under way
 constexpr unsigned kSourceAddresses = 16;
 

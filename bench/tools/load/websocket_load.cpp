@@ -18,7 +18,7 @@ namespace azulb::bench {
 namespace {
 
 constexpr int kEventsPerWait = 256;
-constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 constexpr std::size_t kHandshakesAtOnce = 64;
 constexpr std::int64_t kWaitNs = 10'000'000'000;  // for handshakes, and for echoes after the end of the run
 constexpr std::array<unsigned char, 4> kMask{0x37, 0xFA, 0x21, 0x3D};

@@ -61,15 +61,6 @@ def test_weighted_turns_are_smooth(azulb, scripted):
     assert all(cycle[start:start + 5] != [0] * 5 for start in range(14)), f"not smooth: {order}"
 
 
-def test_backup_servers_serve_only_when_no_other_does(azulb, scripted):
-    servers = named(scripted, 2)
-    proxy = azulb({"address": servers[0]}, {"address": servers[1], "backup": True},
-                  upstream={"outlier": {"consecutive_errors": 1, "max_ejected": 1.0, "ejection": "1m"}})
-    assert spread(proxy, 20) == {0: 20}
-    servers[0].close()
-    assert spread(proxy, 20) == {1: 20}
-
-
 def test_least_connections_avoids_the_busy(azulb, scripted):
     release = threading.Event()
 

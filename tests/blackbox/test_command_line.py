@@ -148,7 +148,9 @@ def test_a_syntax_error_names_its_place(tmp_path):
 @pytest.mark.parametrize("text", [
     '[listener.http.tls]\ncertificates = [{ cert = "a", key = "b" }]\n', "[listener.http]\nproxy_protocol = true\n",
     '[[route]]\nupstream = "app"\nmirror = "app"\n', '[process]\nuser = "nobody"\n', '[upstream.app.discover]\ndns = "app:1"\n',
-    '[upstream.app.tls]\nverify = true\n'], ids=lambda text: text.split("\n")[0] + text.split("\n")[1])
+    '[upstream.app.tls]\nverify = true\n', '[[upstream.x.servers]]\naddress = "127.0.0.1:1"\nbackup = true\n',
+    '[upstream.x]\nservers = ["127.0.0.1:1"]\nslow_start = "5s"\n', '[upstream.x]\nservers = ["127.0.0.1:1"]\nbalance = "least_time"\n',
+    '[[route]]\nupstream = "app"\nstrip_prefix = "/a"\n', '[[route]]\nsplit = [{ upstream = "app", weight = 1 }]\n'], ids=lambda text: text.strip().split("\n")[0] + " " + text.strip().split("\n")[-1])
 def test_what_is_not_built_yet_is_an_error_that_says_so(tmp_path, text):
     good = GOOD
     if text.startswith("[listener.http]\n"):

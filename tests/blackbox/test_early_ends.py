@@ -103,6 +103,23 @@ def test_an_abort_before_the_answer_cancels_the_attempt(azulb, scripted):
     assert record["attempts"] == 1
 
 
+def test_a_client_that_just_closes_has_left_too(azulb, scripted):
+    """A closed tab sends FIN and no reset; after a moment's grace for those who only end their side, it has left."""
+    gone = threading.Event()
+
+    def handler(peer):
+        peer.read_request()
+        peer.wait_closed()
+        gone.set()
+    server = scripted(handler)
+    proxy = azulb(server)
+    client = proxy.client()
+    client.send_request("GET", "/left")
+    server.wait_requests(1)
+    client.close()
+    assert gone.wait(8), "the attempt went on without its client"
+
+
 def test_an_abort_during_the_response_cancels_it(azulb, scripted):
     gone = threading.Event()
 

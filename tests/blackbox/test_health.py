@@ -207,60 +207,51 @@ def test_a_queued_request_is_served_when_a_server_comes_back(azulb, scripted):
         assert client.read_response().status == 200
 
 
-# ---- max_connections and the queue
-def test_max_connections_queues_and_serves(azulb, scripted):
-    release = threading.Semaphore(0)
-    most, current, lock = [0], [0], threading.Lock()
-
-    def handler(peer):
-        while True:
-            peer.read_request()
-            with lock:
-                current[0] += 1
-                most[0] = max(most[0], current[0])
-            assert release.acquire(timeout=20)
-            with lock:
-                current[0] -= 1
-            peer.send(OK)
-    server = scripted(handler)
-    proxy = azulb({"address": server, "max_connections": 2}, process={"workers": 2}, upstream={"queue_timeout": "10s"})
-    clients = [proxy.client() for _ in range(6)]
-    for client in clients:
-        client.send_request()
-    server.wait_requests(2)
-    for _ in clients:
-        release.release()
-    for client in clients:
-        assert client.read_response().status == 200
-        client.close()
-    assert most[0] == 2
-
-
+# ---- the queue
 def test_a_full_queue_is_503_at_once(azulb, scripted):
-    release = threading.Event()
+    allow = threading.Event()
 
     def handler(peer):
         while True:
-            peer.read_request()
-            assert release.wait(20)
+            if peer.read_request().target == "/health":
+                assert allow.wait(20)
             peer.send(OK)
-    server = scripted(handler)
-    proxy = azulb({"address": server, "max_connections": 1}, upstream={"queue": 1, "queue_timeout": "20s"})
+    proxy = azulb(scripted(handler), upstream={"health": {**FAST, "timeout": "20s"}, "queue": 2, "queue_timeout": "20s"})
     clients = [proxy.client() for _ in range(3)]
-    clients[0].send_request()
-    server.wait_requests(1)
-    for client in clients[1:]:
+    for client in clients:
         client.send_request()
     ready, _, _ = select.select([client.sock for client in clients], [], [], 10)
     refused = next(client for client in clients if client.sock in ready)
     answer = refused.read_response()
     assert answer.status == 503 and int(answer.header("retry-after")) >= 1
     assert proxy.access_record(status=503)["error"] == "queue_full"
-    release.set()
+    allow.set()
     for client in clients:
         if client is not refused:
             assert client.read_response().status == 200
         client.close()
+
+
+def test_a_client_that_leaves_the_queue_makes_room(azulb, scripted):
+    allow = threading.Event()
+
+    def handler(peer):
+        while True:
+            if peer.read_request().target == "/health":
+                assert allow.wait(20)
+            peer.send(OK)
+    server = scripted(handler)
+    proxy = azulb(server, upstream={"health": {**FAST, "timeout": "20s"}, "queue": 1, "queue_timeout": "20s"})
+    gone = proxy.client()
+    gone.send_request("GET", "/gone")
+    wait_until(lambda: proxy.fetch().status == 503, what="the queue being full")
+    gone.reset()
+    proxy.access_record(target="/gone")
+    with proxy.client() as next_one:
+        next_one.send_request("GET", "/next")
+        allow.set()
+        assert next_one.read_response().status == 200
+    assert "/gone" not in [request.target for request in server.requests]
 
 
 # ---- passive

@@ -1,5 +1,6 @@
 """What a listener enforces: sizes, counts, and times; none of which a Crystal server does."""
 
+import json
 import time
 
 import pytest
@@ -114,6 +115,21 @@ def test_past_max_connections_new_ones_wait(azulb, scripted):
     assert three.read_response().status == 200
     two.close()
     three.close()
+
+
+def test_past_max_memory_there_is_503_and_no_crash(azulb, scripted):
+    """Bodies kept for replay while the server says nothing are what fills it."""
+    server = scripted(per_request(hang))
+    proxy = azulb(server, process={"max_memory": "256KiB"}, upstream={"retry": {"buffer": "64KiB"}})
+    clients = [proxy.client() for _ in range(20)]
+    for client in clients:
+        client.send(b"PUT /held HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n" + b"x" * 59999)
+    wait_until(lambda: any(json.loads(line)["error"] == "overload" for line in proxy.access_lines()), what="a refusal")
+    assert proxy.access_record(error="overload")["status"] == 503
+    for client in clients:
+        client.reset()
+    server.handler = always(OK)
+    wait_until(lambda: proxy.fetch("PUT", "/after", body=b"x" * 60000).status == 200, what="room again")
 
 
 # ---- times

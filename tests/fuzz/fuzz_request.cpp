@@ -93,6 +93,8 @@ void compare_with_llhttp(std::string_view bytes, const Message& message) {
   const bool known = method != http::Method::other;
   if (!known) copy.replace(line, message.method.size(), "GET");
   const std::size_t shift = known ? 0 : message.method.size() - 3;  // may wrap; only added back
+  std::vector<NamedValue> fields = message.fields;
+  disarm_trailers(copy, fields, message.trailer_count);
   Oracle oracle(HTTP_REQUEST, false);
   const std::size_t used = oracle.run(copy, false);
   const bool chunked = message.body_kind == http::BodyKind::chunked;
@@ -104,7 +106,7 @@ void compare_with_llhttp(std::string_view bytes, const Message& message) {
     FUZZ_CHECK(message.method == llhttp_method_name(static_cast<llhttp_method_t>(oracle.parser().method)));
   FUZZ_CHECK(oracle.target == message.target);
   FUZZ_CHECK((oracle.parser().http_minor == 0) == (message.version_minor == 0));
-  FUZZ_CHECK(oracle.fields == message.fields);
+  FUZZ_CHECK(oracle.fields == fields);
   FUZZ_CHECK(oracle.body == message.body);
 }
 

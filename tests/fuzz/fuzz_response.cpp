@@ -70,6 +70,8 @@ void compare_with_llhttp(std::string_view bytes, const Message& message) {
   // llhttp does not know HTTP/1.2 to 1.9, which RFC 9110 section 2.5 has read as 1.1.
   char& minor = copy[std::strlen("HTTP/1.")];
   if (minor > '1') minor = '1';
+  std::vector<NamedValue> fields = message.fields;
+  disarm_trailers(copy, fields, message.trailer_count);
   Oracle oracle(HTTP_RESPONSE, no_body);
   const std::size_t used = oracle.run(copy, true);
   const bool chunked = message.body_kind == http::BodyKind::chunked;
@@ -80,7 +82,7 @@ void compare_with_llhttp(std::string_view bytes, const Message& message) {
   FUZZ_CHECK(oracle.parser().status_code == message.status);
   FUZZ_CHECK(http::trim(oracle.reason) == http::trim(message.reason));
   FUZZ_CHECK((oracle.parser().http_minor == 0) == (message.version_minor == 0));
-  FUZZ_CHECK(oracle.fields == message.fields);
+  FUZZ_CHECK(oracle.fields == fields);
   FUZZ_CHECK(oracle.body == message.body);
 }
 

@@ -43,6 +43,7 @@ struct Message {
   std::string body;
   std::size_t head_length = 0;
   std::size_t length = 0;  // bytes of the message
+  std::size_t trailer_count = 0;
 
   bool operator==(const Message&) const = default;
 };
@@ -110,6 +111,7 @@ inline void read_body(std::string_view bytes, std::uint64_t content_length, Spli
           break;
         case http1::ChunkedDecoder::Event::done:
           add_fields(message, trailers.fields());
+          message.trailer_count = trailers.size();
           message.complete = true;
           break;
         case http1::ChunkedDecoder::Event::error:
@@ -218,6 +220,28 @@ inline bool is_llhttp_extension_fault(std::string_view bytes, std::size_t used) 
   while (at > 0 && http::is_token_byte(static_cast<unsigned char>(bytes[at - 1])))
     --at;
   return at > 0 && bytes[at - 1] == '=';
+}
+
+/// llhttp lets trailers change the framing of the message that they end; azulb has no use for such trailers
+/// but to drop them. Here they get another name, in the bytes for llhttp and in what is expected of it.
+inline void disarm_trailers(std::string& bytes, std::vector<NamedValue>& fields, std::size_t trailer_count) {
+  std::size_t line_end = bytes.size();
+  for (std::size_t i = fields.size(); i-- > fields.size() - trailer_count;) {
+    std::string& name = fields[i].first;
+    line_end = bytes.rfind("\n" + name + ":", line_end - 1);
+    FUZZ_CHECK(line_end != std::string::npos);
+    switch (http::field_id(name)) {
+      case http::FieldId::connection:
+      case http::FieldId::content_length:
+      case http::FieldId::proxy_connection:
+      case http::FieldId::transfer_encoding:
+      case http::FieldId::upgrade:
+        bytes[line_end + 1] = name[0] = 'x';
+        break;
+      default:
+        break;
+    }
+  }
 }
 
 inline const http1::HeadLimits limits{512, 1024, 24};

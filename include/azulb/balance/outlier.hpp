@@ -22,7 +22,7 @@ struct OutlierSettings {
 };
 
 /// No ejection lasts longer, however often it was doubled.
-inline constexpr std::int64_t max_ejection_ms = 5 * 60 * 1000;
+inline constexpr std::int64_t max_ejection_ms = 300'000;  // five minutes
 
 /// How an attempt ended, as far as the server is concerned. An attempt that the client cancelled has no
 /// outcome.
@@ -54,6 +54,7 @@ class Outlier {
   /// indexes that are no longer ejected are appended to `returned`.
   void expire(std::int64_t now_ms, std::vector<std::uint32_t>& returned);
 
+  /// True after each expire(); between two of them it may be too high while an ejection is just being made.
   std::uint32_t ejected_count() const { return ejected_count_.load(std::memory_order_relaxed); }
   /// floor(max_ejected x servers): 0 for one server at 0.5, 1 for two.
   std::uint32_t ejected_limit() const { return ejected_limit_; }

@@ -35,7 +35,7 @@ struct RetrySettings {
 };
 
 /// No single backoff is longer, however often it was doubled.
-inline constexpr std::int64_t max_backoff_ms = 30 * 1000;
+inline constexpr std::int64_t max_backoff_ms = 30'000;
 
 enum class FailureKind : std::uint8_t {
   error,           // cannot connect, reset or closed before a complete head

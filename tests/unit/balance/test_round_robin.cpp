@@ -149,3 +149,15 @@ TEST_CASE("retries take turns too: a failing server's requests do not double its
     CHECK(upstream->server(i).active() == upstream->server(0).active());
   CHECK(upstream->total_active() == 5'000);
 }
+
+TEST_CASE(
+    "whoever must skip a server takes another turn, so that the next in the rotation is not hit twice") {
+  auto upstream = upstream_of("round_robin", {1, 1, 1, 1, 1});
+  auto selector = upstream->make_selector(1);
+  const std::vector<std::uint32_t> tried = {0};
+  for (int i = 0; i < 4'000; ++i)
+    REQUIRE(selector->choose_and_acquire(Choice{0, tried}));
+  CHECK(upstream->server(0).active() == 0);
+  for (std::uint32_t i = 1; i < 5; ++i)
+    CHECK(upstream->server(i).active() == 1'000);
+}

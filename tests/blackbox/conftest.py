@@ -19,8 +19,10 @@ def pytest_configure(config):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item, nextitem):
     """A test that hangs is ended, and says where it hung."""
+
     def expire(number, frame):
         raise TimeoutError(f"the test ran for more than {TEST_TIME_LIMIT} s")
+
     previous = signal.signal(signal.SIGALRM, expire)
     signal.alarm(TEST_TIME_LIMIT)
     yield
@@ -131,8 +133,10 @@ def crystal_apps(crystal_binary, tmp_path):
     closer = _Closer()
 
     def start(count=1):
-        apps = [CrystalApp(crystal_binary, tmp_path, f"app{number}", tmp_path / "executed")
-                for number in range(1, count + 1)]
+        apps = [
+            CrystalApp(crystal_binary, tmp_path, f"app{number}", tmp_path / "executed")
+            for number in range(1, count + 1)
+        ]
         for app in apps:
             closer.actions.append(app.kill)
             app.start()

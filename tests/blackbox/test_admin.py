@@ -21,8 +21,12 @@ def test_healthz_and_readyz(azulb, scripted):
 
 def test_readyz_is_503_when_an_upstream_has_no_server(azulb, scripted):
     good, bad = scripted(always(OK)), scripted(always(response(500)))
-    proxy = azulb(good, upstream={"health": FAST}, extra={"upstream": {"broken": {"servers": [bad.name], "health": FAST}}},
-                  routes=[{"path": "/broken", "upstream": "broken"}, {"upstream": "app"}])
+    proxy = azulb(
+        good,
+        upstream={"health": FAST},
+        extra={"upstream": {"broken": {"servers": [bad.name], "health": FAST}}},
+        routes=[{"path": "/broken", "upstream": "broken"}, {"upstream": "app"}],
+    )
     proxy.wait_health(bad, "down", upstream="broken")
     answer = proxy.admin("/readyz")
     assert answer.status == 503
@@ -32,12 +36,16 @@ def test_readyz_is_503_when_an_upstream_has_no_server(azulb, scripted):
 
 def test_state_shows_upstreams_and_servers(azulb, scripted):
     good, bad = scripted(always(OK)), scripted(always(response(500)))
-    proxy = azulb({"address": good, "weight": 3, "name": "first"}, {"address": bad}, upstream={"health": FAST})
+    proxy = azulb(
+        {"address": good, "weight": 3, "name": "first"}, {"address": bad}, upstream={"health": FAST}
+    )
     proxy.wait_health(good, "up")
     proxy.wait_health(bad, "down")
     answer = proxy.admin("/state")
     assert answer.header("content-type").startswith("application/json")
-    servers = {server["address"]: server for server in state_upstream(json.loads(answer.body), "app")["servers"]}
+    servers = {
+        server["address"]: server for server in state_upstream(json.loads(answer.body), "app")["servers"]
+    }
     assert servers[good.name]["name"] == "first" and servers[good.name]["weight"] == 3
     assert servers[bad.name]["health"] == "down"
 
@@ -50,6 +58,7 @@ def test_state_counts_active_requests(azulb, scripted):
             peer.read_request()
             assert release.wait(20)
             peer.send(OK)
+
     server = scripted(handler)
     proxy = azulb(server)
     client = proxy.client()
@@ -67,8 +76,15 @@ def test_metrics_are_in_the_text_format(azulb, scripted):
     assert answer.header("content-type").startswith("text/plain; version=0.0.4")
 
 
-@pytest.mark.parametrize("method,target,status", [
-    ("GET", "/no-such-page", 404), ("POST", "/metrics", 405), ("DELETE", "/state", 405), ("HEAD", "/healthz", 200)])
+@pytest.mark.parametrize(
+    "method,target,status",
+    [
+        ("GET", "/no-such-page", 404),
+        ("POST", "/metrics", 405),
+        ("DELETE", "/state", 405),
+        ("HEAD", "/healthz", 200),
+    ],
+)
 def test_other_requests(azulb, scripted, method, target, status):
     proxy = azulb(scripted(always(OK)))
     assert proxy.admin(target, method).status == status
@@ -86,7 +102,9 @@ def test_admin_speaks_http_properly(azulb, scripted):
         assert client.read_response().status == 200
         assert client.read_response().status == 200
     with Client(proxy.admin_address) as client:
-        client.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+        client.send(
+            b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        )
         assert client.read_response().status == 400
 
 
@@ -99,6 +117,7 @@ def test_admin_on_a_unix_socket(azulb, scripted, tmp_path):
             return fetch(path, target="/healthz").status == 200
         except OSError:
             return False
+
     wait_until(answers, what="/healthz on the socket")
 
 

@@ -28,6 +28,7 @@ def spread(proxy, total, threads=1, connections=10, **request):
                     local[int(answer.body)] += 1
         with lock:
             counts.update(local)
+
     runners = [threading.Thread(target=run, args=(total // threads,)) for _ in range(threads)]
     for runner in runners:
         runner.start()
@@ -46,7 +47,10 @@ def test_300_requests_over_3_servers_with_2_workers_are_100_each(azulb, scripted
 
 def test_weights_are_exact(azulb, scripted):
     servers = named(scripted, 3)
-    proxy = azulb(*({"address": server, "weight": weight} for server, weight in zip(servers, (5, 3, 1))), process={"workers": 2})
+    proxy = azulb(
+        *({"address": server, "weight": weight} for server, weight in zip(servers, (5, 3, 1))),
+        process={"workers": 2},
+    )
     assert spread(proxy, 180, threads=3) == {0: 100, 1: 60, 2: 20}
 
 
@@ -58,7 +62,7 @@ def test_weighted_turns_are_smooth(azulb, scripted):
     assert order[:7] == order[7:]
     assert sorted(order[:7]) == [0, 0, 0, 0, 0, 1, 2]
     cycle = order + order
-    assert all(cycle[start:start + 5] != [0] * 5 for start in range(14)), f"not smooth: {order}"
+    assert all(cycle[start : start + 5] != [0] * 5 for start in range(14)), f"not smooth: {order}"
 
 
 def test_least_connections_avoids_the_busy(azulb, scripted):
@@ -71,13 +75,18 @@ def test_least_connections_avoids_the_busy(azulb, scripted):
                 if request.target == "/hold":
                     assert release.wait(20)
                 peer.send(response(200, b"%d" % number))
+
         return handler
+
     servers = [scripted(slow_first(number)) for number in range(3)]
     proxy = azulb(*servers, process={"workers": 2}, upstream={"balance": "least_connections"})
     holders = [proxy.client() for _ in range(2)]
     for number, holder in enumerate(holders):
         holder.send_request("GET", "/hold")
-        wait_until(lambda number=number: sum(len(server.requests) for server in servers) == number + 1, what="the held request")
+        wait_until(
+            lambda number=number: sum(len(server.requests) for server in servers) == number + 1,
+            what="the held request",
+        )
     free = [number for number, server in enumerate(servers) if not server.requests]
     assert len(free) == 1, "two held requests are on two servers"
     assert spread(proxy, 40) == {free[0]: 40}
@@ -105,10 +114,15 @@ def test_least_connections_respects_weights(azulb, scripted):
                 gate.release()
                 assert release.wait(20)
                 peer.send(response(200, b"%d" % number))
+
         return handler
+
     servers = [scripted(holding(number)) for number in range(2)]
-    proxy = azulb({"address": servers[0], "weight": 3}, {"address": servers[1], "weight": 1},
-                  upstream={"balance": "least_connections"})
+    proxy = azulb(
+        {"address": servers[0], "weight": 3},
+        {"address": servers[1], "weight": 1},
+        upstream={"balance": "least_connections"},
+    )
     clients = [proxy.client() for _ in range(12)]
     for client in clients:
         client.send_request()
@@ -129,7 +143,9 @@ def test_random_two_avoids_the_busy(azulb, scripted):
                 if peer.read_request().target == "/hold":
                     assert release.wait(20)
                 peer.send(response(200, b"%d" % number))
+
         return run
+
     servers = [scripted(handler(number)) for number in range(2)]
     proxy = azulb(*servers, upstream={"balance": "random_two"})
     holder = proxy.client()
@@ -182,10 +198,15 @@ def test_few_keys_move_when_a_server_goes(azulb, scripted):
 
 def test_keys_of_a_dead_server_move_and_come_back(azulb, scripted):
     servers = named(scripted, 3)
-    proxy = azulb(*servers, upstream={
-        "balance": "hash", "hash_key": "path",
-        "outlier": {"consecutive_errors": 0},
-        "health": {"interval": "100ms", "fast_interval": "50ms", "timeout": "1s", "rise": 1, "fall": 1}})
+    proxy = azulb(
+        *servers,
+        upstream={
+            "balance": "hash",
+            "hash_key": "path",
+            "outlier": {"consecutive_errors": 0},
+            "health": {"interval": "100ms", "fast_interval": "50ms", "timeout": "1s", "rise": 1, "fall": 1},
+        },
+    )
     for server in servers:
         proxy.wait_health(server, "up")
     before = mapping(proxy, 100)
@@ -207,8 +228,11 @@ def test_the_hash_spreads_evenly(azulb, scripted):
 
 def test_hash_weights(azulb, scripted):
     servers = named(scripted, 2)
-    proxy = azulb({"address": servers[0], "weight": 4}, {"address": servers[1], "weight": 1},
-                  upstream={"balance": "hash", "hash_key": "path"})
+    proxy = azulb(
+        {"address": servers[0], "weight": 4},
+        {"address": servers[1], "weight": 1},
+        upstream={"balance": "hash", "hash_key": "path"},
+    )
     counts = collections.Counter(mapping(proxy, 500).values())
     assert 340 < counts[0] < 460, counts
 
@@ -223,7 +247,9 @@ def test_bounded_load_spills_over(azulb, scripted):
                 gate.release()
                 assert release.wait(20)
                 peer.send(response(200, b"%d" % number))
+
         return handler
+
     servers = [scripted(holding(number)) for number in range(4)]
     proxy = azulb(*servers, upstream={"balance": "hash", "hash_key": "path", "hash_load_factor": 1.25})
     clients = [proxy.client() for _ in range(16)]
@@ -234,14 +260,19 @@ def test_bounded_load_spills_over(azulb, scripted):
     counts = collections.Counter(int(client.read_response().body) for client in clients)
     for client in clients:
         client.close()
-    assert max(counts.values()) <= 6, f"more than 1.25 times the mean of 4, rounded up, on one server: {counts}"
+    assert (
+        max(counts.values()) <= 6
+    ), f"more than 1.25 times the mean of 4, rounded up, on one server: {counts}"
 
 
 def test_routes_share_a_server_but_not_its_turns(azulb, scripted):
     """An upstream's turn is its own."""
     servers = named(scripted, 2)
-    proxy = azulb(*servers, extra={"upstream": {"b": {"servers": [server.name for server in servers]}}},
-                  routes=[{"path_prefix": "/b", "upstream": "b"}, {"upstream": "app"}])
+    proxy = azulb(
+        *servers,
+        extra={"upstream": {"b": {"servers": [server.name for server in servers]}}},
+        routes=[{"path_prefix": "/b", "upstream": "b"}, {"upstream": "app"}],
+    )
     with proxy.client() as client:
         a, b = [], []
         for _ in range(6):

@@ -90,7 +90,10 @@ def test_killed_and_restarted(field):
             load.wait_for_more(100)
         before = load.replicas.copy()
         load.wait_for_more(60)
-        wait_until(lambda: all(load.replicas[name] > before[name] for name in before), what="traffic at every replica")
+        wait_until(
+            lambda: all(load.replicas[name] > before[name] for name in before),
+            what="traffic at every replica",
+        )
 
 
 def test_killed_and_restarted_at_once(field):
@@ -165,6 +168,7 @@ def test_posts_under_chaos_run_at_most_once(field):
                 status = 0
             with lock:
                 statuses[key] = status
+
     threads = [threading.Thread(target=post, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()

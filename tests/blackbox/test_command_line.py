@@ -19,7 +19,14 @@ from support.waiting import wait_until
 
 def run(*arguments, **more):
     environment = {**os.environ, **more.pop("environment", {})}
-    return subprocess.run([str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=20, env=environment, **more)
+    return subprocess.run(
+        [str(BINARY), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env=environment,
+        **more,
+    )
 
 
 def check(tmp_path, text, **more):
@@ -76,18 +83,22 @@ def test_the_shipped_reference_passes():
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("text,line,column,words", [
-    ("[proces]\nworkers = 1\n", 1, None, ["proces", "process"]),
-    ("[process]\nworkres = 1\n", 2, 1, ["workres", "workers"]),
-    ("[process]\nworkers = -1\n", 2, None, ["workers"]),
-    ("[process]\nworkers = \"many\"\n", 2, None, ["workers", "auto"]),
-    ("[process]\ndrain_timeout = 30\n", 2, None, ["drain_timeout"]),
-    ("[process]\ndrain_timeout = \"30 parsecs\"\n", 2, None, ["drain_timeout", "30 parsecs"]),
-    ("[process]\nmax_memory = \"much\"\n", 2, None, ["max_memory"]),
-    ("[log]\nlevel = \"loud\"\n", 2, None, ["level", "debug"]),
-    ("[access_log]\nsample = 1.5\n", 2, None, ["sample"]),
-    ("[access_log]\nformat = \"{no_such_field}\"\n", 2, None, ["no_such_field"]),
-], ids=lambda value: value.split("\n")[1] if isinstance(value, str) else None)
+@pytest.mark.parametrize(
+    "text,line,column,words",
+    [
+        ("[proces]\nworkers = 1\n", 1, None, ["proces", "process"]),
+        ("[process]\nworkres = 1\n", 2, 1, ["workres", "workers"]),
+        ("[process]\nworkers = -1\n", 2, None, ["workers"]),
+        ("[process]\nworkers = \"many\"\n", 2, None, ["workers", "auto"]),
+        ("[process]\ndrain_timeout = 30\n", 2, None, ["drain_timeout"]),
+        ("[process]\ndrain_timeout = \"30 parsecs\"\n", 2, None, ["drain_timeout", "30 parsecs"]),
+        ("[process]\nmax_memory = \"much\"\n", 2, None, ["max_memory"]),
+        ("[log]\nlevel = \"loud\"\n", 2, None, ["level", "debug"]),
+        ("[access_log]\nsample = 1.5\n", 2, None, ["sample"]),
+        ("[access_log]\nformat = \"{no_such_field}\"\n", 2, None, ["no_such_field"]),
+    ],
+    ids=lambda value: value.split("\n")[1] if isinstance(value, str) else None,
+)
 def test_a_diagnostic_names_the_place_and_the_remedy(tmp_path, text, line, column, words):
     status, output = check(tmp_path, text + "\n" + GOOD)
     assert status == 1
@@ -101,26 +112,51 @@ def test_a_diagnostic_names_the_place_and_the_remedy(tmp_path, text, line, colum
         assert word in output, output
 
 
-@pytest.mark.parametrize("change,words", [
-    (("3001", "300001"), ["300001"]),
-    (("127.0.0.1:3001", "127.0.0.1"), ["127.0.0.1"]),
-    (("127.0.0.1:8080", "nonsense"), ["nonsense"]),
-    (('servers = [', 'balance = "round_robbin"\nservers = ['), ["round_robbin", "round_robin"]),
-    (('servers = [', 'balanse = "hash"\nservers = ['), ["balanse", "balance"]),
-    (('servers = ["127.0.0.1:3001"]', "servers = []"), ["servers"]),
-    (('servers = ["127.0.0.1:3001"]', 'servers = ["127.0.0.1:1", "127.0.0.1:1"]'), ["127.0.0.1:1"]),
-    (('servers = [', 'balance = "hash"\nhash_key = "moon"\nservers = ['), ["moon"]),
-    (("[upstream.app]", "[upstream.app.retry]\non = [\"eror\"]\n[upstream.app]"), ["eror", "error"]),
-    (("[upstream.app]", "[upstream.app.health]\nexpect_status = \"2xx\"\n[upstream.app]"), ["expect_status"]),
-    (("[upstream.app]", "[upstream.app.outlier]\nmax_ejected = 2.0\n[upstream.app]"), ["max_ejected"]),
-    (("[upstream.app]", "[[route]]\nupstream = \"ap\"\n[upstream.app]"), ["ap", "app"]),
-    (("[upstream.app]", "[[route]]\npath = \"/a\"\npath_prefix = \"/b\"\nupstream = \"app\"\n[upstream.app]"), ["path"]),
-    (("[upstream.app]", "[[route]]\npath = \"/a\"\n[upstream.app]"), ["upstream"]),
-    (("[upstream.app]", "[[route]]\nname = \"a\"\nupstream = \"app\"\n[[route]]\nname = \"a\"\nupstream = \"app\"\n[upstream.app]"), ["a"]),
-    (("[upstream.app]", "[[route]]\nlistener = [\"htp\"]\nupstream = \"app\"\n[upstream.app]"), ["htp", "http"]),
-    (("[listener.http]", "[listener.other]\naddress = \"127.0.0.1:8080\"\n[listener.http]"), ["127.0.0.1:8080"]),
-    (("[upstream.app]", "[admin]\naddress = \"0.0.0.0:9900\"\n[upstream.app]"), ["token"]),
-], ids=lambda value: value[-1] if isinstance(value, list) else None)
+@pytest.mark.parametrize(
+    "change,words",
+    [
+        (("3001", "300001"), ["300001"]),
+        (("127.0.0.1:3001", "127.0.0.1"), ["127.0.0.1"]),
+        (("127.0.0.1:8080", "nonsense"), ["nonsense"]),
+        (('servers = [', 'balance = "round_robbin"\nservers = ['), ["round_robbin", "round_robin"]),
+        (('servers = [', 'balanse = "hash"\nservers = ['), ["balanse", "balance"]),
+        (('servers = ["127.0.0.1:3001"]', "servers = []"), ["servers"]),
+        (('servers = ["127.0.0.1:3001"]', 'servers = ["127.0.0.1:1", "127.0.0.1:1"]'), ["127.0.0.1:1"]),
+        (('servers = [', 'balance = "hash"\nhash_key = "moon"\nservers = ['), ["moon"]),
+        (("[upstream.app]", "[upstream.app.retry]\non = [\"eror\"]\n[upstream.app]"), ["eror", "error"]),
+        (
+            ("[upstream.app]", "[upstream.app.health]\nexpect_status = \"2xx\"\n[upstream.app]"),
+            ["expect_status"],
+        ),
+        (("[upstream.app]", "[upstream.app.outlier]\nmax_ejected = 2.0\n[upstream.app]"), ["max_ejected"]),
+        (("[upstream.app]", "[[route]]\nupstream = \"ap\"\n[upstream.app]"), ["ap", "app"]),
+        (
+            (
+                "[upstream.app]",
+                "[[route]]\npath = \"/a\"\npath_prefix = \"/b\"\nupstream = \"app\"\n[upstream.app]",
+            ),
+            ["path"],
+        ),
+        (("[upstream.app]", "[[route]]\npath = \"/a\"\n[upstream.app]"), ["upstream"]),
+        (
+            (
+                "[upstream.app]",
+                "[[route]]\nname = \"a\"\nupstream = \"app\"\n[[route]]\nname = \"a\"\nupstream = \"app\"\n[upstream.app]",
+            ),
+            ["a"],
+        ),
+        (
+            ("[upstream.app]", "[[route]]\nlistener = [\"htp\"]\nupstream = \"app\"\n[upstream.app]"),
+            ["htp", "http"],
+        ),
+        (
+            ("[listener.http]", "[listener.other]\naddress = \"127.0.0.1:8080\"\n[listener.http]"),
+            ["127.0.0.1:8080"],
+        ),
+        (("[upstream.app]", "[admin]\naddress = \"0.0.0.0:9900\"\n[upstream.app]"), ["token"]),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else None,
+)
 def test_meaning_is_checked_too(tmp_path, change, words):
     text = GOOD.replace(*change)
     assert text != GOOD
@@ -132,8 +168,12 @@ def test_meaning_is_checked_too(tmp_path, change, words):
 
 
 def test_all_errors_come_at_once(tmp_path):
-    status, output = check(tmp_path, '[process]\nworkres = 1\ndrain_timeout = "x"\n[log]\nlevel = 7\n[nonsense]\n'
-                           + GOOD.replace("3001", "99999") + "queue = -1\n")
+    status, output = check(
+        tmp_path,
+        '[process]\nworkres = 1\ndrain_timeout = "x"\n[log]\nlevel = 7\n[nonsense]\n'
+        + GOOD.replace("3001", "99999")
+        + "queue = -1\n",
+    )
     assert status == 1
     lines = {int(number) for number in re.findall(r"checked\.toml:(\d+):\d+", output)}
     assert {2, 3, 5, 6, 11, 12} <= lines, output
@@ -145,12 +185,23 @@ def test_a_syntax_error_names_its_place(tmp_path):
     assert re.search(r"checked\.toml:6:\d+", output), output
 
 
-@pytest.mark.parametrize("text", [
-    '[listener.http.tls]\ncertificates = [{ cert = "a", key = "b" }]\n', "[listener.http]\nproxy_protocol = true\n",
-    '[[route]]\nupstream = "app"\nmirror = "app"\n', '[process]\nuser = "nobody"\n', '[upstream.app.discover]\ndns = "app:1"\n',
-    '[upstream.app.tls]\nverify = true\n', '[[upstream.x.servers]]\naddress = "127.0.0.1:1"\nbackup = true\n',
-    '[upstream.x]\nservers = ["127.0.0.1:1"]\nslow_start = "5s"\n', '[upstream.x]\nservers = ["127.0.0.1:1"]\nbalance = "least_time"\n',
-    '[[route]]\nupstream = "app"\nstrip_prefix = "/a"\n', '[[route]]\nsplit = [{ upstream = "app", weight = 1 }]\n'], ids=lambda text: text.strip().split("\n")[0] + " " + text.strip().split("\n")[-1])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[listener.http.tls]\ncertificates = [{ cert = "a", key = "b" }]\n',
+        "[listener.http]\nproxy_protocol = true\n",
+        '[[route]]\nupstream = "app"\nmirror = "app"\n',
+        '[process]\nuser = "nobody"\n',
+        '[upstream.app.discover]\ndns = "app:1"\n',
+        '[upstream.app.tls]\nverify = true\n',
+        '[[upstream.x.servers]]\naddress = "127.0.0.1:1"\nbackup = true\n',
+        '[upstream.x]\nservers = ["127.0.0.1:1"]\nslow_start = "5s"\n',
+        '[upstream.x]\nservers = ["127.0.0.1:1"]\nbalance = "least_time"\n',
+        '[[route]]\nupstream = "app"\nstrip_prefix = "/a"\n',
+        '[[route]]\nsplit = [{ upstream = "app", weight = 1 }]\n',
+    ],
+    ids=lambda text: text.strip().split("\n")[0] + " " + text.strip().split("\n")[-1],
+)
 def test_what_is_not_built_yet_is_an_error_that_says_so(tmp_path, text):
     good = GOOD
     if text.startswith("[listener.http]\n"):
@@ -174,7 +225,9 @@ def test_checking_binds_nothing(tmp_path):
     assert status == 0, output
 
 
-@pytest.mark.parametrize("text", ["", "\0", "\ufeff", "[" * 10000, "a = " + "[" * 5000, "x" * 100000, '"\\u0000" = 1\n', "\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "\0", "\ufeff", "[" * 10000, "a = " + "[" * 5000, "x" * 100000, '"\\u0000" = 1\n', "\xff"]
+)
 def test_rubbish_is_refused_without_a_crash(tmp_path, text):
     path = tmp_path / "checked.toml"
     path.write_bytes(text.encode("latin-1", "replace"))
@@ -233,8 +286,17 @@ def test_a_host_name_is_resolved_at_start(azulb, scripted):
 # ---- without a file
 def test_proxy_needs_no_file(azulb, scripted):
     servers = [scripted(always(OK)) for _ in range(2)]
-    proxy = azulb(arguments=lambda azulb: ["proxy", "--listen", f"127.0.0.1:{azulb.port}", "--to", servers[0].name,
-                                           "--to", servers[1].name])
+    proxy = azulb(
+        arguments=lambda azulb: [
+            "proxy",
+            "--listen",
+            f"127.0.0.1:{azulb.port}",
+            "--to",
+            servers[0].name,
+            "--to",
+            servers[1].name,
+        ]
+    )
     for _ in range(10):
         assert proxy.fetch().status == 200
     assert [len(server.requests) for server in servers] == [5, 5]
@@ -246,15 +308,47 @@ def test_proxy_listens_on_all_addresses_for_a_bare_port(azulb, scripted):
     assert proxy.fetch().status == 200
 
 
-@pytest.mark.parametrize("arguments", [["proxy"], ["proxy", "--listen", ":0"], ["proxy", "--listen", "x", "--to", "127.0.0.1:1"],
-                                       ["proxy", "--listen", "127.0.0.1:1", "--to", "nonsense"]])
+def test_proxy_prints_the_file_it_stands_for(tmp_path):
+    result = run(
+        "proxy",
+        "--listen",
+        "127.0.0.1:8080",
+        "--to",
+        "127.0.0.1:3001",
+        "--to",
+        "127.0.0.1:3002",
+        "--print-config",
+    )
+    assert result.returncode == 0
+    status, output = check(tmp_path, result.stdout)
+    assert status == 0, output
+    assert "127.0.0.1:3002" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["proxy"],
+        ["proxy", "--listen", ":0"],
+        ["proxy", "--listen", "x", "--to", "127.0.0.1:1"],
+        ["proxy", "--listen", "127.0.0.1:1", "--to", "nonsense"],
+    ],
+)
 def test_proxy_with_wrong_arguments(arguments):
     result = run(*arguments)
     assert result.returncode > 0 and (result.stderr + result.stdout).strip()
 
 
 def test_demo(azulb):
-    proxy = azulb(arguments=lambda azulb: ["demo", "--listen", f"127.0.0.1:{azulb.port}"])
+    proxy = azulb(
+        arguments=lambda azulb: [
+            "demo",
+            "--listen",
+            f"127.0.0.1:{azulb.port}",
+            "--admin",
+            f"127.0.0.1:{azulb.admin_port}",
+        ]
+    )
     names = {fetch(proxy.address).body for _ in range(6)}
     assert len(names) == 3, "/ tells which replica answers, and there are three"
     assert fetch(proxy.address, target="/health").status == 200
@@ -269,13 +363,22 @@ def test_demo(azulb):
 
 
 def test_the_demos_websocket(azulb):
-    proxy = azulb(arguments=lambda azulb: ["demo", "--listen", f"127.0.0.1:{azulb.port}"])
+    proxy = azulb(
+        arguments=lambda azulb: [
+            "demo",
+            "--listen",
+            f"127.0.0.1:{azulb.port}",
+            "--admin",
+            f"127.0.0.1:{azulb.admin_port}",
+        ]
+    )
 
     async def talk():
         async with websockets.connect(f"ws://127.0.0.1:{proxy.port}/ws") as socket:
             for message in ("hello", "x" * 70000, b"\0\1"):
                 await socket.send(message)
                 assert await socket.recv() == message
+
     asyncio.run(asyncio.wait_for(talk(), 20))
 
 

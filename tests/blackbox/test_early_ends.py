@@ -23,10 +23,12 @@ def test_a_refusal_instead_of_100_continue(azulb, scripted):
 
 def per_head(data):
     """Answers after the head, and leaves the body unread until the end of the connection."""
+
     def handler(peer):
         peer.read_request_head()
         peer.send(data)
         peer.wait_closed()
+
     return handler
 
 
@@ -45,6 +47,7 @@ def test_an_answer_during_the_upload_reaches_the_client(azulb, scripted, status)
                     client.send(b"x" * 65536)
             except OSError:
                 pass
+
         thread = threading.Thread(target=upload)
         thread.start()
         answer = client.read_response()
@@ -91,6 +94,7 @@ def test_an_abort_before_the_answer_cancels_the_attempt(azulb, scripted):
         peer.read_request()
         peer.wait_closed()
         gone.set()
+
     server = scripted(handler)
     proxy = azulb(server)
     client = proxy.client()
@@ -111,6 +115,7 @@ def test_a_client_that_just_closes_has_left_too(azulb, scripted):
         peer.read_request()
         peer.wait_closed()
         gone.set()
+
     server = scripted(handler)
     proxy = azulb(server)
     client = proxy.client()
@@ -131,6 +136,7 @@ def test_an_abort_during_the_response_cancels_it(azulb, scripted):
                 peer.send(b"400\r\n" + b"x" * 1024 + b"\r\n")
         finally:
             gone.set()
+
     proxy = azulb(scripted(handler))
     client = proxy.client()
     client.send_request()

@@ -9,7 +9,7 @@ from support.azulb import is_sanitized
 from support.client import Client
 from support.scripted_server import OK
 from support.waiting import wait_until_steady
-from test_websocket import SWITCHING, handshake
+from support.websocket import SWITCHING, handshake
 
 SIZE = 500_000_000
 # Sanitizers keep freed memory and shadow every byte: the figure is then only a guard against buffering it all.
@@ -73,12 +73,13 @@ def test_a_500_mb_upload_to_a_slow_server(azulb, scripted, chunked):
                 tail = b""
                 while not tail.endswith(b"0\r\n\r\n"):
                     count = peer.sock.recv_into(block)
-                    tail = (tail + bytes(block[max(0, count - 5):count]))[-5:]
+                    tail = (tail + bytes(block[max(0, count - 5) : count]))[-5:]
                     counted[0] += count
             else:
                 counted[0] += receive(peer.sock, block, size - counted[0])
             peer.send(OK)
             return
+
     server = scripted(handler)
     proxy = azulb(server, listener={"limit": {"body": "0"}}, process={"workers": 1})
     before = warm(proxy)
@@ -101,6 +102,7 @@ def test_a_500_mb_upload_to_a_slow_server(azulb, scripted, chunked):
                 client.send(b"\r\n")
         if chunked:
             client.send(b"0\r\n\r\n")
+
     sender = threading.Thread(target=upload, daemon=True)
     with Peak(proxy) as peak:
         sender.start()
@@ -127,9 +129,10 @@ def test_eight_500_mb_downloads_by_clients_that_do_not_read(azulb, scripted):
             peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % SIZE)
             block = memoryview(b"y" * 1_000_000)
             while sent[number] < SIZE:
-                count = peer.sock.send(block[:SIZE - sent[number]])
+                count = peer.sock.send(block[: SIZE - sent[number]])
                 with lock:
                     sent[number] += count
+
     server = scripted(handler)
     proxy = azulb(server, process={"workers": 2})
     before = warm(proxy)
@@ -164,6 +167,7 @@ def test_a_tunnel_holds_back_too(azulb, scripted):
         block = b"z" * 1_000_000
         while True:
             sent[0] += peer.sock.send(block)
+
     proxy = azulb(scripted(handler))
     before = warm(proxy)
     client = Client(proxy.address, receive_buffer=16384)
@@ -176,10 +180,16 @@ def test_a_tunnel_holds_back_too(azulb, scripted):
 
 def test_many_pipelined_requests_are_no_memory(azulb, scripted):
     """A client that sends requests and never reads: the answers must not pile up."""
+
     def handler(peer):
         while True:
             request = peer.read_request()
-            peer.send(OK if request.target == "/small" else b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100000)
+            peer.send(
+                OK
+                if request.target == "/small"
+                else b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100000
+            )
+
     server = scripted(handler)
     proxy = azulb(server)
     before = warm(proxy)
@@ -194,6 +204,7 @@ def test_many_pipelined_requests_are_no_memory(azulb, scripted):
                 total[0] += client.sock.send(data)
         except BlockingIOError:
             return total[0]
+
     wait_until_steady(push, 0.5, what="the client being held back")
     assert total[0] < 30_000_000
     assert proxy.resident_bytes() - before < ALLOWED_GROWTH

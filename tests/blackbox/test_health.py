@@ -33,12 +33,26 @@ class Switch:
 
 def test_checks_are_made_as_configured(azulb, scripted):
     server = Switch(scripted)
-    proxy = azulb(server.name, upstream={"health": {
-        **FAST, "path": "/health/deep?x=1", "method": "HEAD", "host": "checks.test", "headers": {"X-Check": "yes"}}})
+    proxy = azulb(
+        server.name,
+        upstream={
+            "health": {
+                **FAST,
+                "path": "/health/deep?x=1",
+                "method": "HEAD",
+                "host": "checks.test",
+                "headers": {"X-Check": "yes"},
+            }
+        },
+    )
     wait_until(lambda: len(server.checks) >= 3, what="three checks")
     check = server.checks[0]
     assert (check.method, check.target, check.header("host"), check.header("x-check")) == (
-        "HEAD", "/health/deep?x=1", "checks.test", "yes")
+        "HEAD",
+        "/health/deep?x=1",
+        "checks.test",
+        "yes",
+    )
     proxy.wait_health(server.name, "up")
 
 
@@ -58,6 +72,7 @@ def test_requests_wait_for_the_first_verdict(azulb, scripted):
             if peer.read_request().target == "/health":
                 assert allow.wait(20)
             peer.send(OK)
+
     server = scripted(handler)
     proxy = azulb(server, upstream={"health": {**FAST, "timeout": "10s"}, "queue_timeout": "10s"})
     with proxy.client() as client:
@@ -72,6 +87,7 @@ def test_the_wait_ends_with_queue_timeout(azulb, scripted):
     def silent(peer):
         peer.read_request()
         peer.wait_closed()
+
     proxy = azulb(scripted(silent), upstream={"health": {**FAST, "timeout": "20s"}, "queue_timeout": "300ms"})
     answer = proxy.fetch(target="/never")
     assert answer.status == 503
@@ -89,7 +105,11 @@ def test_initial_state(azulb, scripted, initial, served):
                 blocked.wait(20)
                 return
             peer.send(OK)
-    proxy = azulb(scripted(handler), upstream={"health": {**FAST, "timeout": "20s", "initial": initial}, "queue_timeout": "200ms"})
+
+    proxy = azulb(
+        scripted(handler),
+        upstream={"health": {**FAST, "timeout": "20s", "initial": initial}, "queue_timeout": "200ms"},
+    )
     assert proxy.fetch().status == (200 if served else 503)
     blocked.set()
 
@@ -121,6 +141,7 @@ def test_one_failure_does_not_fell_a_server(azulb, scripted):
             count[0] += 1
             peer.send(response(500 if count[0] % 3 == 0 else 200))
             results.append(count[0])
+
     proxy = azulb(scripted(handler), upstream={"health": {**FAST, "rise": 1, "fall": 3}})
     wait_until(lambda: len(results) > 12, what="a dozen checks")
     assert "down" not in proxy.stderr().lower().replace("shutting down", "")
@@ -139,8 +160,16 @@ def test_changes_are_logged_once_with_the_reason(azulb, scripted):
     assert "503" in lines[0]
 
 
-@pytest.mark.parametrize("setting,status,up", [
-    ("200", 200, True), ("200", 204, False), ("200,204", 204, True), ("200-399", 302, True), ("200-399", 404, False)])
+@pytest.mark.parametrize(
+    "setting,status,up",
+    [
+        ("200", 200, True),
+        ("200", 204, False),
+        ("200,204", 204, True),
+        ("200-399", 302, True),
+        ("200-399", 404, False),
+    ],
+)
 def test_expect_status(azulb, scripted, setting, status, up):
     server = Switch(scripted, status=status, body=b"")
     if status == 204:
@@ -149,7 +178,10 @@ def test_expect_status(azulb, scripted, setting, status, up):
     proxy.wait_health(server.name, "up" if up else "down")
 
 
-@pytest.mark.parametrize("body,up", [(b"x" * 5000 + b"ready" + b"y" * 100, True), (b"not yet", False), (b"x" * 70000 + b"ready", False)])
+@pytest.mark.parametrize(
+    "body,up",
+    [(b"x" * 5000 + b"ready" + b"y" * 100, True), (b"not yet", False), (b"x" * 70000 + b"ready", False)],
+)
 def test_expect_body(azulb, scripted, body, up):
     server = Switch(scripted, body=body)
     proxy = azulb(server.name, upstream={"health": {**FAST, "expect_body": "ready"}})
@@ -165,8 +197,11 @@ def test_checks_on_another_port(azulb, scripted):
 
 @pytest.mark.parametrize("fault", ["refused", "silent", "rubbish", "closed"])
 def test_every_kind_of_failure_counts(azulb, scripted, fault):
-    handlers = {"silent": lambda peer: peer.wait_closed(), "closed": close,
-                "rubbish": lambda peer: (peer.read_request(), peer.send(b"rubbish\r\n\r\n"))}
+    handlers = {
+        "silent": lambda peer: peer.wait_closed(),
+        "closed": close,
+        "rubbish": lambda peer: (peer.read_request(), peer.send(b"rubbish\r\n\r\n")),
+    }
     server = scripted(handlers.get(fault, close))
     if fault == "refused":
         server.close()
@@ -216,7 +251,10 @@ def test_a_full_queue_is_503_at_once(azulb, scripted):
             if peer.read_request().target == "/health":
                 assert allow.wait(20)
             peer.send(OK)
-    proxy = azulb(scripted(handler), upstream={"health": {**FAST, "timeout": "20s"}, "queue": 2, "queue_timeout": "20s"})
+
+    proxy = azulb(
+        scripted(handler), upstream={"health": {**FAST, "timeout": "20s"}, "queue": 2, "queue_timeout": "20s"}
+    )
     clients = [proxy.client() for _ in range(3)]
     for client in clients:
         client.send_request()
@@ -240,6 +278,7 @@ def test_a_client_that_leaves_the_queue_makes_room(azulb, scripted):
             if peer.read_request().target == "/health":
                 assert allow.wait(20)
             peer.send(OK)
+
     server = scripted(handler)
     proxy = azulb(server, upstream={"health": {**FAST, "timeout": "20s"}, "queue": 1, "queue_timeout": "20s"})
     gone = proxy.client()
@@ -257,7 +296,9 @@ def test_a_client_that_leaves_the_queue_makes_room(azulb, scripted):
 # ---- passive
 def test_consecutive_errors_eject(azulb, scripted):
     bad, good = scripted(lambda peer: (peer.read_request(), peer.reset())), scripted(always(OK))
-    proxy = azulb(bad, good, upstream={"outlier": {"consecutive_errors": 3, "ejection": "1m", "max_ejected": 0.5}})
+    proxy = azulb(
+        bad, good, upstream={"outlier": {"consecutive_errors": 3, "ejection": "1m", "max_ejected": 0.5}}
+    )
     for _ in range(30):
         assert proxy.fetch().status == 200, "GETs are tried at the other server"
     assert len(bad.requests) == 3
@@ -276,6 +317,7 @@ def test_an_answer_in_between_starts_the_count_anew(azulb, scripted):
             else:
                 peer.reset()
                 return
+
     flaky, good = scripted(handler), scripted(always(OK))
     proxy = azulb(flaky, good, upstream={"outlier": {"consecutive_errors": 3, "ejection": "1m"}})
     for _ in range(40):
@@ -301,18 +343,27 @@ def test_an_ejected_server_comes_back(azulb, scripted):
                 peer.reset()
                 return
             peer.send(OK)
+
     server, good = scripted(handler), scripted(always(OK))
     proxy = azulb(server, good, upstream={"outlier": {"consecutive_errors": 1, "ejection": "300ms"}})
     wait_until(lambda: proxy.fetch().status == 200 and server.requests, what="the first error")
     broken[0] = False
     before = len(server.requests)
-    wait_until(lambda: proxy.fetch().status == 200 and len(server.requests) > before + 3, what="traffic after the ejection")
+    wait_until(
+        lambda: proxy.fetch().status == 200 and len(server.requests) > before + 3,
+        what="traffic after the ejection",
+    )
 
 
 def test_never_more_than_max_ejected(azulb, scripted):
     servers = [scripted(lambda peer: (peer.read_request(), peer.reset())) for _ in range(4)]
-    proxy = azulb(*servers, upstream={"outlier": {"consecutive_errors": 1, "ejection": "1m", "max_ejected": 0.5},
-                                      "retry": {"on": ["off"]}})
+    proxy = azulb(
+        *servers,
+        upstream={
+            "outlier": {"consecutive_errors": 1, "ejection": "1m", "max_ejected": 0.5},
+            "retry": {"on": ["off"]},
+        }
+    )
     for _ in range(30):
         assert proxy.fetch().status == 502
     assert sum(bool(server["ejected"]) for server in proxy.servers_state().values()) == 2

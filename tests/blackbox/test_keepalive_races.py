@@ -13,10 +13,12 @@ METHODS = [("GET", None), ("POST", b"body"), ("POST", [b"body"])]
 
 def close_when(trigger):
     """Answers one request, then closes the kept-alive connection in the way of `trigger`."""
+
     def handler(peer):
         peer.read_request()
         peer.send(OK)
         trigger(peer)
+
     return handler
 
 
@@ -90,6 +92,7 @@ def test_a_server_that_closes_after_every_answer(azulb, scripted):
                 status = client.request(method, "/", body=b"x" if method == "POST" else None).status
                 if status != 200:
                     failures.append((method, status))
+
     threads = [threading.Thread(target=work, args=(method,)) for method in ("GET", "POST", "GET", "POST")]
     for thread in threads:
         thread.start()
@@ -100,7 +103,6 @@ def test_a_server_that_closes_after_every_answer(azulb, scripted):
 
 
 def test_nginx_with_a_tiny_keepalive_timeout(azulb, nginx):
-
     server = nginx("location / { return 200 ok; }", http="keepalive_timeout 1s;", server_options="")
     proxy = azulb(server)
     deadline = time.monotonic() + 3.3
@@ -115,7 +117,10 @@ def test_nginx_with_few_requests_per_connection(azulb, nginx):
     proxy = azulb(nginx("location / { return 200 ok; }", http="keepalive_requests 3;"))
     with proxy.client() as client:
         for number in range(60):
-            assert client.request("POST" if number % 2 else "GET", "/", body=b"x" if number % 2 else None).status == 200
+            assert (
+                client.request("POST" if number % 2 else "GET", "/", body=b"x" if number % 2 else None).status
+                == 200
+            )
 
 
 # ---- the pool
@@ -141,7 +146,10 @@ def test_requests_per_connection(azulb, scripted):
     with proxy.client() as client:
         for _ in range(9):
             assert client.request().status == 200
-    wait_until(lambda: [len(peer.requests) for peer in server.peers] == [3, 3, 3], what="three requests on each connection")
+    wait_until(
+        lambda: [len(peer.requests) for peer in server.peers] == [3, 3, 3],
+        what="three requests on each connection",
+    )
 
 
 def test_no_more_idle_connections_than_configured(azulb, scripted):
@@ -152,6 +160,7 @@ def test_no_more_idle_connections_than_configured(azulb, scripted):
             peer.read_request()
             assert release.wait(10)
             peer.send(OK)
+
     server = scripted(handler)
     proxy = azulb(server, upstream={"keepalive": {"connections": 2}})
     clients = [proxy.client() for _ in range(6)]
@@ -161,7 +170,10 @@ def test_no_more_idle_connections_than_configured(azulb, scripted):
     release.set()
     for client in clients:
         assert client.read_response().status == 200
-    wait_until(lambda: sum(peer.finished.is_set() for peer in server.peers) == 4, what="four of six connections closed")
+    wait_until(
+        lambda: sum(peer.finished.is_set() for peer in server.peers) == 4,
+        what="four of six connections closed",
+    )
     for client in clients:
         client.close()
 

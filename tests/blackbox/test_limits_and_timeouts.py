@@ -124,7 +124,10 @@ def test_past_max_memory_there_is_503_and_no_crash(azulb, scripted):
     clients = [proxy.client() for _ in range(20)]
     for client in clients:
         client.send(b"PUT /held HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n" + b"x" * 59999)
-    wait_until(lambda: any(json.loads(line)["error"] == "overload" for line in proxy.access_lines()), what="a refusal")
+    wait_until(
+        lambda: any(json.loads(line)["error"] == "overload" for line in proxy.access_lines()),
+        what="a refusal",
+    )
     assert proxy.access_record(error="overload")["status"] == 503
     for client in clients:
         client.reset()
@@ -210,6 +213,7 @@ def test_a_client_that_does_not_read_is_given_up(azulb, scripted):
         peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         while True:
             peer.send(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+
     server = scripted(endless)
     proxy = timed(azulb, server, send="400ms")
     client = proxy.client(receive_buffer=4096)
@@ -234,6 +238,7 @@ def test_a_server_that_stops_within_a_body(azulb, scripted):
         peer.read_request()
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
         peer.wait_closed()
+
     server = scripted(handler)
     proxy = azulb(server, upstream={"timeout": {"idle": "300ms"}})
     with proxy.client() as client:

@@ -66,15 +66,19 @@ def test_refused_when_sent_at_once(proxy, server, case):
     assert response.status in case.statuses, f"{case.rfc}: {response}"
     assert response.header("server") == "azulb"
     assert response.header("connection") == "close"
-    assert len(server.received()) == bytes_before, f"reached the server: {server.received()[bytes_before:][:300]!r}"
+    assert (
+        len(server.received()) == bytes_before
+    ), f"reached the server: {server.received()[bytes_before:][:300]!r}"
     assert barrier(proxy, server, seen) == []
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if len(case.data) < 1000], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if len(case.data) < 1000], ids=lambda case: case.name
+)
 def test_refused_when_sent_byte_by_byte(proxy, server, case):
     seen, completed = len(server.requests), len(server.completed)
     with proxy.client() as client:
-        deliver(client, [case.data[index:index + 1] for index in range(len(case.data))])
+        deliver(client, [case.data[index : index + 1] for index in range(len(case.data))])
         response = read_verdict(client)
     assert response.status in case.statuses, f"{case.rfc}: {response}"
     leaked = barrier(proxy, server, seen)
@@ -83,8 +87,11 @@ def test_refused_when_sent_byte_by_byte(proxy, server, case):
     assert len(server.completed) == completed + 1, "a broken request was completed at the server"
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.fault_in_body and len(case.data) < 1000],
-                         ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case.fault_in_body and len(case.data) < 1000],
+    ids=lambda case: case.name,
+)
 def test_a_fault_in_the_body_never_completes_the_request(azulb_for_bodies, case):
     """The head goes first and is forwarded; the bad body then cuts the attempt off instead of ending it cleanly."""
     proxy, server = azulb_for_bodies
@@ -93,7 +100,10 @@ def test_a_fault_in_the_body_never_completes_the_request(azulb_for_bodies, case)
     with proxy.client() as client:
         client.send(head + b"\r\n\r\n")
         client.send(b"1\r\nx\r\n")
-        wait_until(lambda: len(server.peers) > count and b"x" in server.peers[-1].received[-8:], what="the first chunk")
+        wait_until(
+            lambda: len(server.peers) > count and b"x" in server.peers[-1].received[-8:],
+            what="the first chunk",
+        )
         deliver(client, [body])
         with contextlib.suppress(OSError):
             client.half_close()
@@ -111,6 +121,7 @@ def azulb_for_bodies(module_azulb, module_scripted):
         peer.read_request()
         peer.send(OK)
         peer.close()
+
     server = module_scripted(read_on)
     return module_azulb(server, log={"level": "warn"}), server
 

@@ -17,6 +17,7 @@ _numbers = itertools.count()
 
 class Script:
     """What the shared server does for the current test."""
+
     case = None
     client_ready = None
 
@@ -41,13 +42,17 @@ def server(module_scripted):
                 return
             peer.read_all()  # records what azulb would send on this connection, until azulb closes it
             return
+
     return module_scripted(handler)
 
 
 @pytest.fixture(scope="module")
 def proxy(module_azulb, server):
-    return module_azulb(server, upstream={"retry": {"on": ["off"]}, "outlier": {"consecutive_errors": 0}},
-                        log={"level": "warn"})
+    return module_azulb(
+        server,
+        upstream={"retry": {"on": ["off"]}, "outlier": {"consecutive_errors": 0}},
+        log={"level": "warn"},
+    )
 
 
 def test_table_is_as_large_as_promised():
@@ -57,7 +62,9 @@ def test_table_is_as_large_as_promised():
 
 def run(case, proxy, server, version="1.1"):
     """Plays the case. Returns what the client saw, the response or what there was of it, and the server's connection."""
-    if case.first:  # the case then runs on a pooled connection, which a close without a byte would make a race
+    if (
+        case.first
+    ):  # the case then runs on a pooled connection, which a close without a byte would make a race
         assert proxy.fetch("GET", "/good").status == 200
     Script.case, Script.client_ready = case, threading.Event()
     target = f"/case-{next(_numbers)}"
@@ -93,7 +100,9 @@ def test_verdict(proxy, server, case):
     assert peer.finished.wait(5), "the connection to the server stayed open"
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.verdict == "aborted"], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.verdict == "aborted"], ids=lambda case: case.name
+)
 def test_an_http_1_0_client_sees_a_reset(proxy, server, case):
     """Its body ends with the connection, so only a reset tells a broken response from a whole one."""
     kind, response, _ = run(case, proxy, server, version="1.0")
@@ -109,6 +118,7 @@ def test_a_broken_until_close_body_is_aborted(azulb, scripted):
         peer.send(b"HTTP/1.1 200 OK\r\n\r\nhello")
         assert proceed.wait(10)
         peer.reset()
+
     proxy = azulb(scripted(handler))
     with proxy.client() as client:
         client.send_request()
@@ -120,14 +130,17 @@ def test_a_broken_until_close_body_is_aborted(azulb, scripted):
 
 @pytest.mark.parametrize("pieces", [1, 2, 3, 7])
 def test_good_responses_may_come_in_any_pieces(azulb, scripted, pieces):
-    data = (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 Fine\r\nTransfer-Encoding: chunked\r\nX-A: b\r\n\r\n"
-            b"5;x=y\r\nhello\r\n006\r\n world\r\n0\r\nX-T: 1\r\n\r\n")
+    data = (
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 Fine\r\nTransfer-Encoding: chunked\r\nX-A: b\r\n\r\n"
+        b"5;x=y\r\nhello\r\n006\r\n world\r\n0\r\nX-T: 1\r\n\r\n"
+    )
 
     def handler(peer):
         while True:
             peer.read_request()
             for index in range(0, len(data), pieces):
-                peer.send(data[index:index + pieces])
+                peer.send(data[index : index + pieces])
+
     server = scripted(handler)
     proxy = azulb(server)
     with proxy.client() as client:
@@ -145,6 +158,7 @@ def test_the_log_says_why(azulb, scripted):
         peer.send(b"HTTP/1.1 2x0 OK\r\n\r\n")
         with pytest.raises(Incomplete):
             peer.fill()
+
     server = scripted(handler)
     proxy = azulb(server, upstream={"retry": {"on": ["off"]}})
     assert proxy.fetch().status == 502

@@ -12,18 +12,34 @@ from support.waiting import wait_until
 
 
 def test_a_request_and_its_response_pass(azulb, scripted):
-    server = scripted(always(b"HTTP/1.1 299 Very Well\r\nX-One: 1\r\nX-Two: 2\r\nx-one: 3\r\nContent-Length: 2\r\n\r\nhi"))
+    server = scripted(
+        always(b"HTTP/1.1 299 Very Well\r\nX-One: 1\r\nX-Two: 2\r\nx-one: 3\r\nContent-Length: 2\r\n\r\nhi")
+    )
     proxy = azulb(server)
     answer = proxy.fetch("POST", "/path/%41?q=1&q=2", [("X-B", "b"), ("X-A", "a"), ("x-b", "c")], b"body")
     assert (answer.status, answer.reason, answer.body, answer.framing) == (299, "Very Well", b"hi", "length")
     assert [pair for pair in answer.headers if pair[0].lower() in ("x-one", "x-two")] == [
-        ("X-One", "1"), ("X-Two", "2"), ("x-one", "3")]
+        ("X-One", "1"),
+        ("X-Two", "2"),
+        ("x-one", "3"),
+    ]
     request = server.requests[0]
-    assert (request.method, request.target, request.version, request.body) == ("POST", "/path/%41?q=1&q=2", "HTTP/1.1", b"body")
-    assert [pair for pair in request.headers if pair[0].lower() in ("x-a", "x-b")] == [("X-B", "b"), ("X-A", "a"), ("x-b", "c")]
+    assert (request.method, request.target, request.version, request.body) == (
+        "POST",
+        "/path/%41?q=1&q=2",
+        "HTTP/1.1",
+        b"body",
+    )
+    assert [pair for pair in request.headers if pair[0].lower() in ("x-a", "x-b")] == [
+        ("X-B", "b"),
+        ("X-A", "a"),
+        ("x-b", "c"),
+    ]
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "REPORT", "PURGE"])
+@pytest.mark.parametrize(
+    "method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "REPORT", "PURGE"]
+)
 def test_methods_pass(azulb, scripted, method):
     server = scripted(always(OK))
     assert azulb(server).fetch(method).status == 200
@@ -55,6 +71,7 @@ def test_connection_close_of_the_server_is_not_the_clients(azulb, scripted):
     def handler(peer):
         peer.read_request()
         peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+
     server = scripted(handler)
     proxy = azulb(server)
     with proxy.client() as client:
@@ -89,13 +106,19 @@ def test_chunked_bodies_both_ways(azulb, scripted, chunks):
 
 
 def test_trailers_pass_both_ways_but_not_dangerous_ones(azulb, scripted):
-    server = scripted(always(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\n"
-                             b"X-Sum: 7\r\nContent-Length: 9\r\nSet-Cookie: a=b\r\nTransfer-Encoding: chunked\r\n\r\n"))
+    server = scripted(
+        always(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\n"
+            b"X-Sum: 7\r\nContent-Length: 9\r\nSet-Cookie: a=b\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+    )
     proxy = azulb(server)
     with proxy.client() as client:
-        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n"
-                    b"X-Check: 1\r\nHost: evil\r\nContent-Length: 3\r\nTransfer-Encoding: x\r\nAuthorization: Basic eDp5\r\n"
-                    b"Cookie: a=b\r\nX-Forwarded-For: 6.6.6.6\r\nConnection: close\r\n\r\n")
+        client.send(
+            b"POST / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n"
+            b"X-Check: 1\r\nHost: evil\r\nContent-Length: 3\r\nTransfer-Encoding: x\r\nAuthorization: Basic eDp5\r\n"
+            b"Cookie: a=b\r\nX-Forwarded-For: 6.6.6.6\r\nConnection: close\r\n\r\n"
+        )
         answer = client.read_response()
         assert answer.body == b"ok"
         names = [name.lower() for name, _ in answer.trailers]
@@ -111,6 +134,7 @@ def test_a_body_until_close_becomes_chunked(azulb, scripted):
         peer.read_request()
         peer.send(b"HTTP/1.1 200 OK\r\n\r\nhello ")
         peer.send(b"world")
+
     proxy = azulb(scripted(handler))
     with proxy.client() as client:
         for _ in range(2):
@@ -123,6 +147,7 @@ def test_an_http_1_0_server_is_understood(azulb, scripted):
         peer.read_request()
         peer.send(b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello")
         peer.wait_closed()  # a 1.0 server that did not say keep-alive: azulb must not use it again
+
     server = scripted(handler)
     proxy = azulb(server)
     for _ in range(2):
@@ -150,7 +175,9 @@ def test_statuses_without_body(azulb, crystal_apps, status):
 
 # ---- interim responses
 def test_interim_responses_pass_to_http_1_1_only(azulb, scripted):
-    server = scripted(always(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" + OK))
+    server = scripted(
+        always(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" + OK)
+    )
     proxy = azulb(server)
     answer = proxy.fetch()
     assert [head.status for head in answer.interim] == [103, 102]
@@ -214,8 +241,12 @@ def test_pipelined_posts_with_bodies(azulb, scripted):
     server = scripted(always(OK))
     proxy = azulb(server)
     with proxy.client() as client:
-        client.send(b"".join(b"POST /%d HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (n, n, b"x" * n)
-                             for n in range(200)))
+        client.send(
+            b"".join(
+                b"POST /%d HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (n, n, b"x" * n)
+                for n in range(200)
+            )
+        )
         for _ in range(200):
             assert client.read_response().status == 200
     assert [len(request.body) for request in server.requests] == list(range(200))
@@ -224,7 +255,9 @@ def test_pipelined_posts_with_bodies(azulb, scripted):
 def test_a_pipelined_error_comes_after_the_answers_before_it(azulb, crystal_apps):
     proxy = azulb(*crystal_apps(1))
     with proxy.client() as client:
-        client.send(b"GET /slow?ms=100 HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a b\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.send(
+            b"GET /slow?ms=100 HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a b\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        )
         assert client.read_response().body == b"app1"
         assert client.read_response().status == 400
         assert client.at_end()
@@ -241,6 +274,7 @@ def test_server_sent_events_are_not_held_back(azulb, scripted):
             peer.send(b"9\r\ndata: 1\n\n\r\n")
             assert received.acquire(timeout=5), "the event was held back"
         peer.send(b"0\r\n\r\n")
+
     proxy = azulb(scripted(handler))
     with proxy.client() as client:
         client.send_request()
@@ -259,6 +293,7 @@ def test_the_head_is_passed_on_before_the_body(azulb, scripted):
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
         assert seen.wait(5), "the head was held back"
         peer.send(b"ok")
+
     proxy = azulb(scripted(handler))
     with proxy.client() as client:
         client.send_request()
@@ -273,7 +308,9 @@ def test_requests_are_passed_on_as_they_come(azulb, scripted):
     proxy = azulb(server)
     with proxy.client() as client:
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200001\r\n\r\n" + b"x" * 200000)
-        wait_until(lambda: server.peers and len(server.peers[0].received) > 200000, what="the body at the server")
+        wait_until(
+            lambda: server.peers and len(server.peers[0].received) > 200000, what="the body at the server"
+        )
         client.send(b"x")
         assert client.read_response().status == 200
 
@@ -289,9 +326,11 @@ def test_nginx_as_server(azulb, nginx):
 
 def test_nginx_in_front(azulb, nginx, crystal_apps):
     proxy = azulb(*crystal_apps(2), listener={"trusted_proxies": ["127.0.0.0/8"]})
-    front = nginx(f"location / {{ proxy_pass http://127.0.0.1:{proxy.port}; proxy_http_version 1.1; "
-                  "proxy_set_header Connection ''; proxy_set_header Host $host; "
-                  "proxy_set_header X-Forwarded-For 203.0.113.9; proxy_request_buffering off; }")
+    front = nginx(
+        f"location / {{ proxy_pass http://127.0.0.1:{proxy.port}; proxy_http_version 1.1; "
+        "proxy_set_header Connection ''; proxy_set_header Host $host; "
+        "proxy_set_header X-Forwarded-For 203.0.113.9; proxy_request_buffering off; }"
+    )
     answer = fetch(front.address, "POST", "/echo", body=[b"a" * 1000, b"b"])
     seen = json.loads(answer.body)
     assert seen["body_size"] == 1001
@@ -303,6 +342,20 @@ def test_curl_agrees(azulb, crystal_apps, tmp_path):
     proxy = azulb(*crystal_apps(1))
     upload = tmp_path / "upload"
     upload.write_bytes(b"y" * 300_000)
-    result = subprocess.run(["curl", "-sS", "-H", "Transfer-Encoding: chunked", "-T", str(upload), "-X", "POST",
-                             f"http://127.0.0.1:{proxy.port}/echo"], capture_output=True, timeout=30, check=True)
+    result = subprocess.run(
+        [
+            "curl",
+            "-sS",
+            "-H",
+            "Transfer-Encoding: chunked",
+            "-T",
+            str(upload),
+            "-X",
+            "POST",
+            f"http://127.0.0.1:{proxy.port}/echo",
+        ],
+        capture_output=True,
+        timeout=30,
+        check=True,
+    )
     assert json.loads(result.stdout)["body_size"] == 300_000

@@ -5,24 +5,55 @@ import time
 
 import pytest
 
-from support.scripted_server import (OK, SilentPort, always, close, hang, per_connection, per_request, reset, response, send)
+from support.scripted_server import (
+    OK,
+    SilentPort,
+    always,
+    close,
+    hang,
+    per_connection,
+    per_request,
+    reset,
+    response,
+    send,
+)
 
-ALL = ["error", "timeout", "invalid_header", "http_500", "http_502", "http_503", "http_504", "http_403", "http_404", "http_429"]
+ALL = [
+    "error",
+    "timeout",
+    "invalid_header",
+    "http_500",
+    "http_502",
+    "http_503",
+    "http_504",
+    "http_403",
+    "http_404",
+    "http_429",
+]
 NO_OUTLIER = {"outlier": {"consecutive_errors": 0}}
 
 
 def fail_then_ok(azulb, scripted, action, retry=None, **upstream):
     """azulb over one server that runs `action` on the first request and is well from the second on."""
     server = scripted(per_request(action, send(OK)))
-    return server, azulb(server, upstream={**NO_OUTLIER, "timeout": {"response": "300ms", "connect": "300ms"},
-                                           "retry": retry or {}, **upstream})
+    return server, azulb(
+        server,
+        upstream={
+            **NO_OUTLIER,
+            "timeout": {"response": "300ms", "connect": "300ms"},
+            "retry": retry or {},
+            **upstream,
+        },
+    )
 
 
 FAILURES = {
     "error": [reset, close],
     "timeout": [hang],
     "invalid_header": [send(b"rubbish\r\n\r\n"), send(b"HTTP/1.1 2x0 OK\r\n\r\n")],
-    **{f"http_{status}": [send(response(status, b"first"))] for status in (500, 502, 503, 504, 403, 404, 429)},
+    **{
+        f"http_{status}": [send(response(status, b"first"))] for status in (500, 502, 503, 504, 403, 404, 429)
+    },
 }
 FAILED_STATUS = {"error": 502, "timeout": 504, "invalid_header": 502}
 PAIRS = [(condition, action) for condition, actions in FAILURES.items() for action in actions]
@@ -39,7 +70,9 @@ def test_a_get_is_tried_again_on(azulb, scripted, condition, action):
 
 @pytest.mark.parametrize("condition,action", PAIRS, ids=[f"{c}-{n}" for n, (c, _) in enumerate(PAIRS)])
 def test_a_get_is_not_tried_again_without_the_condition(azulb, scripted, condition, action):
-    server, proxy = fail_then_ok(azulb, scripted, action, {"on": [other for other in ALL if other != condition]})
+    server, proxy = fail_then_ok(
+        azulb, scripted, action, {"on": [other for other in ALL if other != condition]}
+    )
     answer = proxy.fetch()
     assert answer.status == (FAILED_STATUS.get(condition) or int(condition[5:]))
     assert len(server.requests) == 1
@@ -77,7 +110,9 @@ def test_connect_timeouts_are_tried_elsewhere(azulb, scripted):
 
 
 def test_attempts_are_limited_and_the_last_answer_reaches_the_client(azulb, scripted):
-    servers = [scripted(always(response(503, b"from %d" % number, {"X-Own": str(number)}))) for number in range(4)]
+    servers = [
+        scripted(always(response(503, b"from %d" % number, {"X-Own": str(number)}))) for number in range(4)
+    ]
     proxy = azulb(*servers, upstream={"retry": {"attempts": 3}})
     answer = proxy.fetch(target="/all")
     assert answer.status == 503
@@ -103,6 +138,7 @@ def test_nothing_is_tried_again_after_the_first_byte_to_the_client(azulb, script
     def cut(peer, request):
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
         return False
+
     server, proxy = fail_then_ok(azulb, scripted, cut, {"on": ALL})
     with proxy.client() as client:
         client.send_request()
@@ -112,8 +148,17 @@ def test_nothing_is_tried_again_after_the_first_byte_to_the_client(azulb, script
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("method,target", [
-    ("POST", "/"), ("PATCH", "/"), ("LOCK", "/"), ("GET", "/?_method=delete"), ("GET", "/?a=b&_method=POST"), ("PUT", "/?_method=x")])
+@pytest.mark.parametrize(
+    "method,target",
+    [
+        ("POST", "/"),
+        ("PATCH", "/"),
+        ("LOCK", "/"),
+        ("GET", "/?_method=delete"),
+        ("GET", "/?a=b&_method=POST"),
+        ("PUT", "/?_method=x"),
+    ],
+)
 @pytest.mark.parametrize("action", [reset, hang, send(response(503, b"mine"))], ids=["reset", "hang", "503"])
 def test_what_is_not_idempotent_is_sent_once(azulb, scripted, method, target, action):
     server, proxy = fail_then_ok(azulb, scripted, action, {"on": ["error", "timeout", "http_503"]})
@@ -129,7 +174,9 @@ def test_idempotent_methods_are_tried_again(azulb, scripted, method):
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("condition,action", [("error", reset), ("timeout", hang), ("http_503", send(response(503)))])
+@pytest.mark.parametrize(
+    "condition,action", [("error", reset), ("timeout", hang), ("http_503", send(response(503)))]
+)
 def test_non_idempotent_allows_it(azulb, scripted, condition, action):
     server, proxy = fail_then_ok(azulb, scripted, action, {"on": [condition, "non_idempotent"]})
     answer = proxy.fetch("POST", body=b"once more")
@@ -149,7 +196,9 @@ def test_a_body_is_replayed_whole(azulb, scripted, chunked):
 def test_trailers_are_replayed_too(azulb, scripted):
     server, proxy = fail_then_ok(azulb, scripted, send(response(503)))
     with proxy.client() as client:
-        client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 1\r\n\r\n")
+        client.send(
+            b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 1\r\n\r\n"
+        )
         assert client.read_response().status == 200
     assert [request.trailers for request in server.requests] == [[("X-Sum", "1")]] * 2
 
@@ -189,10 +238,16 @@ def test_the_budget_stops_a_storm(azulb, scripted):
                 arrived.release()
                 assert release.wait(20)
             else:
-                time.sleep(0.3)  # holds the retry live while the others fail, so that they meet a spent budget
+                time.sleep(
+                    0.3
+                )  # holds the retry live while the others fail, so that they meet a spent budget
             peer.send(response(503, b"no"))
-    proxy = azulb(scripted(handler), scripted(handler), upstream={
-        "retry": {"attempts": 2, "budget": 0.1, "on": ["http_503"]}})
+
+    proxy = azulb(
+        scripted(handler),
+        scripted(handler),
+        upstream={"retry": {"attempts": 2, "budget": 0.1, "on": ["http_503"]}},
+    )
     clients = [proxy.client() for _ in range(40)]
     for client in clients:
         client.send_request()
@@ -220,6 +275,7 @@ def test_a_client_that_leaves_gets_no_second_attempt(azulb, scripted):
         assert hold.wait(10)
         peer.reset()
         return False
+
     server = scripted(per_request(first, send(OK)))
     proxy = azulb(server, upstream=NO_OUTLIER)
     client = proxy.client()
@@ -247,6 +303,7 @@ def test_posts_are_never_executed_twice(azulb, crystal_apps):
                 status = 0
             with lock:
                 results[key] = status
+
     threads = [threading.Thread(target=post, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
@@ -265,9 +322,12 @@ def test_the_error_words_of_failed_attempts(azulb, scripted):
     dead = scripted(always(OK))
     dead.close()
     words = {}
-    for name, server, timeout in (("upstream_connect", dead, {}), ("upstream_reset", scripted(per_connection(reset_after_head)), {}),
-                                  ("upstream_timeout", scripted(per_request(hang)), {"response": "200ms"}),
-                                  ("upstream_invalid", scripted(always(b"rubbish\r\n\r\n")), {})):
+    for name, server, timeout in (
+        ("upstream_connect", dead, {}),
+        ("upstream_reset", scripted(per_connection(reset_after_head)), {}),
+        ("upstream_timeout", scripted(per_request(hang)), {"response": "200ms"}),
+        ("upstream_invalid", scripted(always(b"rubbish\r\n\r\n")), {}),
+    ):
         proxy = azulb(server, upstream={"timeout": timeout, "retry": {"on": ["off"]}})
         proxy.fetch(target="/failed")
         words[name] = proxy.access_record(target="/failed")["error"]

@@ -9,34 +9,68 @@ from support.scripted_server import OK, always, response
 
 @pytest.fixture(scope="module")
 def routed(module_azulb, module_scripted):
-    servers = {name: module_scripted(always(response(200, name.encode()))) for name in ("users", "orders", "main", "exact", "posts")}
+    servers = {
+        name: module_scripted(always(response(200, name.encode())))
+        for name in ("users", "orders", "main", "exact", "posts")
+    }
     return module_azulb(
         log={"level": "warn"},
-        extra={"upstream": {"app": None, **{name: {"servers": [server.name]} for name, server in servers.items()}}},
+        extra={
+            "upstream": {
+                "app": None,
+                **{name: {"servers": [server.name]} for name, server in servers.items()},
+            }
+        },
         routes=[
             {"name": "exact", "path": "/api/users/exact", "upstream": "exact"},
             {"name": "posts", "path_prefix": "/api/users", "methods": ["POST", "PUT"], "upstream": "posts"},
             {"name": "users", "path_prefix": "/api/users", "upstream": "users"},
-            {"name": "orders", "host": ["api.example.com", "*.wild.example.com"], "path_prefix": "/api/orders", "upstream": "orders"},
+            {
+                "name": "orders",
+                "host": ["api.example.com", "*.wild.example.com"],
+                "path_prefix": "/api/orders",
+                "upstream": "orders",
+            },
             {"name": "old", "path": "/old", "redirect": {"status": 308, "to": "https://${host}${target}"}},
             {"name": "moved", "path_prefix": "/moved", "redirect": {"status": 301, "to": "/elsewhere"}},
-            {"name": "fixed", "path": "/fixed", "respond": {"status": 203, "body": "fixed\n", "content_type": "text/x-own"}},
+            {
+                "name": "fixed",
+                "path": "/fixed",
+                "respond": {"status": 203, "body": "fixed\n", "content_type": "text/x-own"},
+            },
             {"name": "main", "host": "main.example.com", "upstream": "main"},
-        ])
+        ],
+    )
 
 
-@pytest.mark.parametrize("method,host,target,expected", [
-    ("GET", "a", "/api/users", b"users"), ("GET", "a", "/api/users/7", b"users"), ("GET", "a", "/api/users/", b"users"),
-    ("GET", "a", "/api/users?x=1", b"users"), ("GET", "a", "/api/users/exact", b"exact"),
-    ("GET", "a", "/api/users/exact?q", b"exact"), ("GET", "a", "/api/users/exact/more", b"users"),
-    ("POST", "a", "/api/users/7", b"posts"), ("PUT", "a", "/api/users", b"posts"), ("DELETE", "a", "/api/users", b"users"),
-    ("GET", "api.example.com", "/api/orders", b"orders"), ("GET", "API.Example.COM", "/api/orders", b"orders"),
-    ("GET", "api.example.com:8080", "/api/orders", b"orders"), ("GET", "x.wild.example.com", "/api/orders/1", b"orders"),
-    ("GET", "main.example.com", "/anything", b"main"), ("GET", "main.example.com.", "/anything", None),
-    ("GET", "a", "/api/usersX", 404), ("GET", "a", "/API/users", 404), ("GET", "a", "/", 404),
-    ("GET", "wild.example.com", "/api/orders", 404), ("GET", "other.example.com", "/api/orders", 404),
-    ("GET", "api.example.com.evil.test", "/api/orders", 404), ("GET", "xapi.example.com", "/api/orders", 404),
-])
+@pytest.mark.parametrize(
+    "method,host,target,expected",
+    [
+        ("GET", "a", "/api/users", b"users"),
+        ("GET", "a", "/api/users/7", b"users"),
+        ("GET", "a", "/api/users/", b"users"),
+        ("GET", "a", "/api/users?x=1", b"users"),
+        ("GET", "a", "/api/users/exact", b"exact"),
+        ("GET", "a", "/api/users/exact?q", b"exact"),
+        ("GET", "a", "/api/users/exact/more", b"users"),
+        ("POST", "a", "/api/users/7", b"posts"),
+        ("PUT", "a", "/api/users", b"posts"),
+        ("DELETE", "a", "/api/users", b"users"),
+        ("GET", "api.example.com", "/api/orders", b"orders"),
+        ("GET", "API.Example.COM", "/api/orders", b"orders"),
+        ("GET", "api.example.com:8080", "/api/orders", b"orders"),
+        ("GET", "x.wild.example.com", "/api/orders/1", b"orders"),
+        ("GET", "main.example.com", "/anything", b"main"),
+        ("GET", "main.example.com.", "/anything", None),
+        ("GET", "a", "/api/usersX", 404),
+        ("GET", "a", "/API/users", 404),
+        ("GET", "a", "/", 404),
+        ("GET", "wild.example.com", "/api/orders", 404),
+        ("GET", "other.example.com", "/api/orders", 404),
+        ("GET", "api.example.com.evil.test", "/api/orders", 404),
+        ("GET", "xapi.example.com", "/api/orders", 404),
+    ],
+)
 def test_first_match_wins(routed, method, host, target, expected):
     answer = routed.fetch(method, target, host=host, body=b"x" if method in ("POST", "PUT") else None)
     if isinstance(expected, int):
@@ -47,8 +81,19 @@ def test_first_match_wins(routed, method, host, target, expected):
         assert (answer.status, answer.body) == (200, expected)
 
 
-@pytest.mark.parametrize("target", ["/public/../api/users", "/api/./users", "/%61pi/users", "//api/users", "/api//users",
-                                    "/x/%2e%2e/api/users", "/api/users/..", "/api/users/%2e%2e/secret"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/public/../api/users",
+        "/api/./users",
+        "/%61pi/users",
+        "//api/users",
+        "/api//users",
+        "/x/%2e%2e/api/users",
+        "/api/users/..",
+        "/api/users/%2e%2e/secret",
+    ],
+)
 def test_odd_paths_are_not_two_things_at_once(routed, target):
     """Whatever route is chosen, the server gets the path as the client wrote it, or the request is refused."""
     answer = routed.fetch(target=target)
@@ -72,7 +117,11 @@ def test_a_fixed_answer(routed):
     with routed.client() as client:
         for _ in range(3):
             answer = client.request("GET", "/fixed")
-            assert (answer.status, answer.body, answer.header("content-type")) == (203, b"fixed\n", "text/x-own")
+            assert (answer.status, answer.body, answer.header("content-type")) == (
+                203,
+                b"fixed\n",
+                "text/x-own",
+            )
         head = client.request("HEAD", "/fixed")
         assert (head.status, head.header("content-length")) == (203, "6")
         assert client.request("POST", "/fixed", body=b"x" * 1000).status == 203
@@ -88,7 +137,9 @@ def test_no_route_is_404(routed):
 
 def test_an_unread_body_never_becomes_a_request(routed):
     with routed.client() as client:
-        client.send(b"POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 34\r\n\r\nGET /api/users HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.send(
+            b"POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 34\r\n\r\nGET /api/users HTTP/1.1\r\nHost: a\r\n\r\n"
+        )
         assert client.read_response().status == 404
         data, _ = b"", None
         client.sock.settimeout(0.5)
@@ -108,14 +159,23 @@ def test_without_routes_everything_goes_to_the_only_upstream(azulb, scripted):
 def test_routes_by_listener(azulb, scripted):
     one, two = scripted(always(response(200, b"one"))), scripted(always(response(200, b"two")))
     port = free_port()
-    proxy = azulb(one, extra={"listener": {"other": {"address": f"127.0.0.1:{port}"}}, "upstream": {"two": {"servers": [two.name]}}},
-                  routes=[{"listener": ["other"], "upstream": "two"}, {"upstream": "app"}])
+    proxy = azulb(
+        one,
+        extra={
+            "listener": {"other": {"address": f"127.0.0.1:{port}"}},
+            "upstream": {"two": {"servers": [two.name]}},
+        },
+        routes=[{"listener": ["other"], "upstream": "two"}, {"upstream": "app"}],
+    )
     assert proxy.fetch().body == b"one"
     assert fetch(("127.0.0.1", port)).body == b"two"
 
 
 def test_many_routes(azulb, scripted):
     server = scripted(always(OK))
-    proxy = azulb(server, routes=[{"host": f"h{n}.test", "path_prefix": f"/p{n}", "upstream": "app"} for n in range(3000)])
+    proxy = azulb(
+        server,
+        routes=[{"host": f"h{n}.test", "path_prefix": f"/p{n}", "upstream": "app"} for n in range(3000)],
+    )
     assert proxy.fetch(target="/p2999/x", host="h2999.test").status == 200
     assert proxy.fetch(target="/p2999/x", host="h2998.test").status == 404

@@ -9,7 +9,7 @@ import pytest
 from support.client import connect
 from support.scripted_server import OK, always, hang, per_request
 from support.waiting import wait_until
-from test_websocket import echo_bytes, handshake, upgrading
+from support.websocket import echo_bytes, handshake, upgrading
 
 
 def held(scripted):
@@ -20,6 +20,7 @@ def held(scripted):
             peer.read_request()
             assert release.wait(20)
             peer.send(OK)
+
     return scripted(handler), release
 
 
@@ -150,6 +151,7 @@ def test_sigusr1_under_load_loses_no_line(azulb, scripted):
         with proxy.client() as client:
             for number in range(400):
                 assert client.request("GET", f"/{name}/{number}").status == 200
+
     threads = [threading.Thread(target=load, args=(name,)) for name in "ab"]
     for thread in threads:
         thread.start()
@@ -165,6 +167,7 @@ def test_sigusr1_under_load_loses_no_line(azulb, scripted):
     def lines():
         paths = [path for path in rotated + [proxy.access_log_path] if path.exists()]
         return sum(path.read_text().count("\n") for path in paths) == 800
+
     wait_until(lines, what="all 800 lines")
 
 

@@ -52,6 +52,7 @@ def test_a_stale_socket_file_is_replaced(azulb, scripted, tmp_path):
             return fetch(path).status == 200
         except OSError:
             return False
+
     wait_until(answers, what="an answer on the socket")
 
 
@@ -88,7 +89,11 @@ def test_v4_mapped_clients_are_v4(azulb, scripted):
 
 
 def test_all_kinds_of_servers_in_one_upstream(azulb, scripted, tmp_path):
-    servers = [scripted(always(OK)), scripted(always(OK), host="::1"), scripted(always(OK), unix=tmp_path / "a.sock")]
+    servers = [
+        scripted(always(OK)),
+        scripted(always(OK), host="::1"),
+        scripted(always(OK), unix=tmp_path / "a.sock"),
+    ]
     proxy = azulb(*servers)
     for _ in range(9):
         assert proxy.fetch().status == 200

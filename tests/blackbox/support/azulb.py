@@ -18,7 +18,8 @@ from support.waiting import wait_until
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BINARY = pathlib.Path(os.environ.get("AZULB_BINARY", ROOT / "build" / "azulb")).resolve()
 SANITIZER_REPORT = re.compile(
-    r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion .* failed|terminate called", re.M)
+    r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion .* failed|terminate called", re.M
+)
 PORT_TAKEN = re.compile(r"in use", re.I)
 
 
@@ -73,14 +74,22 @@ class Azulb:
     def _launch(self):
         self.port, self.admin_port = free_port(), free_port()
         self.address, self.admin_address = ("127.0.0.1", self.port), ("127.0.0.1", self.admin_port)
-        self.config = merge(default_config(self.servers, self.directory, self.port, self.admin_port), self.extra)
+        self.config = merge(
+            default_config(self.servers, self.directory, self.port, self.admin_port), self.extra
+        )
         self.config_path = self.directory / "azulb.toml"
         text = self.config_text(self) if self.config_text else dumps(self.config)
         self.config_path.write_text(text)
         arguments = self.arguments(self) if self.arguments else ["-c", str(self.config_path)]
         with open(self.stderr_path, "wb") as stderr, open(self.stdout_path, "wb") as stdout:
-            self.process = subprocess.Popen([str(BINARY), *arguments], stdin=subprocess.DEVNULL, stdout=stdout,
-                                            stderr=stderr, cwd=self.directory, env=self.environment)
+            self.process = subprocess.Popen(
+                [str(BINARY), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                cwd=self.directory,
+                env=self.environment,
+            )
 
     def _ready(self):
         addresses = [self.address]
@@ -92,7 +101,9 @@ class Azulb:
                 if self.process.poll() is not None:
                     if PORT_TAKEN.search(self.stderr()):
                         return False
-                    raise AssertionError(f"azulb ended with {self.process.returncode} at start:\n{self.stderr()}")
+                    raise AssertionError(
+                        f"azulb ended with {self.process.returncode} at start:\n{self.stderr()}"
+                    )
                 with contextlib.suppress(OSError):
                     connect(address, timeout=1).close()
                     break
@@ -161,12 +172,14 @@ class Azulb:
 
     def access_record(self, timeout=5.0, **match):
         """The first access log record whose fields equal `match`; waits for it."""
+
         def find():
             for line in self.access_lines():
                 record = json.loads(line)
                 if all(record.get(key) == value for key, value in match.items()):
                     return record
             return None
+
         return wait_until(find, timeout, f"an access log line with {match}")
 
     # ---- what it shows
@@ -185,8 +198,11 @@ class Azulb:
     def wait_health(self, server, health, upstream="app", timeout=10.0):
         """Waits until /state gives `server` this health: up, down or unknown."""
         name = server if isinstance(server, str) else server.name
-        wait_until(lambda: server_health(self.servers_state(upstream)[name]) == health, timeout,
-                   f"server {name} being {health}")
+        wait_until(
+            lambda: server_health(self.servers_state(upstream)[name]) == health,
+            timeout,
+            f"server {name} being {health}",
+        )
 
     def metrics(self):
         answer = self.admin("/metrics")
@@ -212,6 +228,7 @@ def server_health(record):
 
 class Metrics:
     """Prometheus text format, parsed."""
+
     LINE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)(?: \d+)?')
     LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|$)')
 
@@ -234,8 +251,11 @@ class Metrics:
         return {name for name, _, _ in self.samples}
 
     def find(self, name, **labels):
-        return [(l, value) for n, l, value in self.samples
-                if n == name and all(l.get(key) == str(want) for key, want in labels.items())]
+        return [
+            (l, value)
+            for n, l, value in self.samples
+            if n == name and all(l.get(key) == str(want) for key, want in labels.items())
+        ]
 
     def total(self, name, **labels):
         return sum(value for _, value in self.find(name, **labels))

@@ -8,8 +8,11 @@ from support.wire import Incomplete, Response, Wire, WireError
 
 def connect(address, timeout=10.0, receive_buffer=None):
     """A socket connected to ("host", port) or to a unix socket's path."""
-    family = socket.AF_UNIX if isinstance(address, str) else (
-        socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    family = (
+        socket.AF_UNIX
+        if isinstance(address, str)
+        else (socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    )
     sock = socket.socket(family, socket.SOCK_STREAM)
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -28,7 +31,9 @@ class Client(Wire):
     def __init__(self, address, timeout=10.0, receive_buffer=None):
         super().__init__(connect(address, timeout, receive_buffer), timeout)
 
-    def send_request(self, method="GET", target="/", headers=(), body=None, version="1.1", host="example.test"):
+    def send_request(
+        self, method="GET", target="/", headers=(), body=None, version="1.1", host="example.test"
+    ):
         """Sends a request; a bytes `body` goes with Content-Length, a list of bytes as chunks."""
         lines = [f"{method} {target} HTTP/{version}"]
         fields = list(headers.items()) if isinstance(headers, dict) else list(headers)
@@ -60,7 +65,9 @@ class Client(Wire):
             interim.append(response)
         response.interim = interim
         if method == "HEAD" or response.status in (101, 204, 304):
-            if response.status in (101, 204) and (response.all("content-length") or response.all("transfer-encoding")):
+            if response.status in (101, 204) and (
+                response.all("content-length") or response.all("transfer-encoding")
+            ):
                 raise WireError(f"framing fields on {response.status} (RFC 9110 §8.6, RFC 9112 §6.1)")
             return response
         self.read_body(response, "close")

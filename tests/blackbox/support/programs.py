@@ -28,8 +28,12 @@ def build_crystal_app(cache):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not binary.exists():
             partial = binary.with_suffix(".partial")
-            subprocess.run([crystal, "build", str(SOURCE), "-o", str(partial)], check=True, timeout=300,
-                           env={**os.environ, "CRYSTAL_CACHE_DIR": str(cache / "crystal-cache")})
+            subprocess.run(
+                [crystal, "build", str(SOURCE), "-o", str(partial)],
+                check=True,
+                timeout=300,
+                env={**os.environ, "CRYSTAL_CACHE_DIR": str(cache / "crystal-cache")},
+            )
             partial.rename(binary)
     return binary
 
@@ -45,7 +49,12 @@ class CrystalApp:
         self.process = None
 
     def start(self):
-        environment = {**os.environ, "PORT": str(self.port), "NAME": self.label, "EXECUTED": str(self.executed_path)}
+        environment = {
+            **os.environ,
+            "PORT": str(self.port),
+            "NAME": self.label,
+            "EXECUTED": str(self.executed_path),
+        }
         with open(self.directory / f"{self.label}.log", "ab") as log:
             self.process = subprocess.Popen([str(self.binary)], env=environment, stdout=log, stderr=log)
         self.wait_accepting()
@@ -57,6 +66,7 @@ class CrystalApp:
             with contextlib.suppress(OSError):
                 connect(self.address, timeout=1).close()
                 return True
+
         wait_until(accepts, 15, f"{self.label} accepting")
 
     def signal(self, number):
@@ -77,7 +87,8 @@ class Nginx:
         self.port = free_port()
         self.address, self.name = ("127.0.0.1", self.port), f"127.0.0.1:{self.port}"
         self.process = None
-        (self.directory / "nginx.conf").write_text(f"""
+        (self.directory / "nginx.conf").write_text(
+            f"""
 daemon off; master_process off; worker_processes 1; pid {self.directory}/nginx.pid; error_log stderr warn;
 events {{ worker_connections 512; }}
 http {{
@@ -87,19 +98,23 @@ http {{
   {http}
   server {{ listen 127.0.0.1:{self.port} {server_options}; {locations} }}
 }}
-""")
+"""
+        )
 
     def start(self):
         nginx = shutil.which("nginx") or "/usr/sbin/nginx"
         with open(self.directory / "stderr", "wb") as stderr:
-            self.process = subprocess.Popen([nginx, "-p", str(self.directory), "-c", str(self.directory / "nginx.conf"),
-                                             "-e", "stderr"], stderr=stderr)
+            self.process = subprocess.Popen(
+                [nginx, "-p", str(self.directory), "-c", str(self.directory / "nginx.conf"), "-e", "stderr"],
+                stderr=stderr,
+            )
 
         def accepts():
             assert self.process.poll() is None, (self.directory / "stderr").read_text()
             with contextlib.suppress(OSError):
                 connect(self.address, timeout=1).close()
                 return True
+
         wait_until(accepts, 10, "nginx accepting")
         return self
 

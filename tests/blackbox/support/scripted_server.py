@@ -18,7 +18,9 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 def response(status=200, body=b"", headers=(), reason="Whatever"):
     """The bytes of a response with a Content-Length."""
     fields = "".join(f"{name}: {value}\r\n" for name, value in dict(headers).items())
-    return f"HTTP/1.1 {status} {reason}\r\n{fields}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
+    return (
+        f"HTTP/1.1 {status} {reason}\r\n{fields}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
+    )
 
 
 class Peer(Wire):
@@ -148,10 +150,12 @@ class ScriptedServer:
 # ---- common handlers
 def always(data):
     """Reads requests whole and answers each with `data`."""
+
     def handler(peer):
         while True:
             peer.read_request()
             peer.send(data)
+
     return handler
 
 
@@ -163,10 +167,18 @@ def echo(peer):
         peer.send(response(200, head.encode("latin-1")))
 
 
+def status_from_target(peer):
+    """Answers GET /NNN with that status."""
+    while True:
+        peer.send(response(int(peer.read_request().target[1:])))
+
+
 def per_connection(*handlers):
     """The nth connection runs the nth handler, later ones the last."""
+
     def handler(peer):
         handlers[min(peer.number, len(handlers) - 1)](peer)
+
     return handler
 
 
@@ -182,6 +194,7 @@ def per_request(*actions):
                 count[0] += 1
             if action(peer, request) is False:
                 return
+
     return handler
 
 

@@ -11,8 +11,9 @@ namespace azulb::http1 {
 
 enum class ParseStatus : std::uint8_t { need_more, complete, error };
 
-/// Where parsing of a field section stands, as offsets, so that the bytes may move between calls. No byte is
-/// looked at twice while more bytes arrive.
+/// Besides the grammar: no tab beside the value of Content-Length and Transfer-Encoding, which parsers read
+/// differently. Where parsing of a field section stands, as offsets, so that the bytes may move between
+/// calls. No byte is looked at twice while more bytes arrive.
 class FieldSection {
  public:
   struct Limits {

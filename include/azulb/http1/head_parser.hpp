@@ -39,8 +39,8 @@ class HeadParser {
   ParseStatus parse_request(std::string_view bytes, const HeadLimits& limits, http::FieldList& fields,
                             http::RequestHead& head);
 
-  /// Status 100 to 599. The reason may be empty; the space after the status code may be missing only with the
-  /// reason.
+  /// Status 100 to 599. The reason may be empty, the space before it may not be missing (RFC 9112 section 4):
+  /// Crystal's server and nginx always write it.
   ParseStatus parse_response(std::string_view bytes, const HeadLimits& limits, http::FieldList& fields,
                              http::ResponseHead& head);
 

@@ -243,6 +243,10 @@ TEST_CASE("Bad requests are refused at their first wrong byte, though the head n
       {"GET / HTTP/1.1\r\nA: b\rc", Defect::bare_cr},
       {"GET / HTTP/1.1\r\nA: b\r\r", Defect::bare_cr},
       {"GET / HTTP/1.1\r\n\n", Defect::bare_lf},
+      // a tab beside a value that frames the message
+      {"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\t\r\n", Defect::bad_transfer_encoding},
+      {"GET / HTTP/1.1\r\nTransfer-Encoding:\tchunked\r\n", Defect::bad_transfer_encoding},
+      {"GET / HTTP/1.1\r\nContent-Length: 5\t\r\n", Defect::bad_content_length},
       {"GET / HTTP/1.1\r\n\rX", Defect::bare_cr},
   };
   for (const Case& bad : cases) {

@@ -83,6 +83,7 @@ void Connection::finish_connecting() {
     fail(system_error);
     return;
   }
+  if (end_wanted_ && output_.empty()) shutdown(descriptor_, SHUT_WR);
   handler_.on_connected();
 }
 
@@ -96,9 +97,9 @@ void Connection::read_and_deliver() {
   if (offer_again_) deliver_unconsumed();
   if (open() && !paused_ && readable_) receive();
   if (!open() || paused_) return;
-  if (failure_ != 0) {
+  if (failure_ != 0 && !readable_ && !offer_again_) {
     fail(failure_);
-  } else if (ended_ && !end_told_) {
+  } else if (failure_ == 0 && ended_ && !end_told_) {
     end_told_ = true;
     handler_.on_end();
   } else if (readable_ || offer_again_) {
@@ -109,10 +110,15 @@ void Connection::read_and_deliver() {
 void Connection::deliver_unconsumed() {
   offer_again_ = false;
   if (input_.empty()) return;
+  delivering_ = true;
   const std::size_t consumed = handler_.on_bytes(input_.bytes());
   loop_.gather().flush();  // what was gathered may point into the bytes about to be dropped
-  if (!open()) return;
-  input_.consume(consumed);
+  delivering_ = false;
+  if (open()) {
+    input_.consume(consumed);
+  } else {
+    input_.clear();
+  }
 }
 
 void Connection::receive() {
@@ -269,7 +275,7 @@ void Connection::close_descriptor() {
   connecting_ = false;
   cancel();
   write_timer_.stop();
-  input_.clear();
+  if (!delivering_) input_.clear();
   output_.clear();
 }
 

@@ -134,6 +134,7 @@ class Connection final : private Watcher, private Deferred {
   bool above_low_ : 1 = false;    // output_ was above the low mark: on_drained is due when it is not
   bool end_wanted_ : 1 = false;   // shut down writing when output_ is empty
   bool fail_while_paused_ : 1 = false;
+  bool delivering_ : 1 = false;   // on_bytes has been given input_: it stays until what refers to it has left
 };
 
 }  // namespace azulb::net

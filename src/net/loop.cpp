@@ -22,7 +22,7 @@ uv_loop_t* initialised(uv_loop_t& loop) {
 
 }  // namespace
 
-Loop::Loop() : mailbox_(initialised(uv_)), read_buffer_(new char[read_buffer_bytes]) {
+Loop::Loop() : mailbox_(initialised(uv_), gather_), read_buffer_(new char[read_buffer_bytes]) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   AZULB_ASSERT(epoll_ >= 0);
   const bool watched = watch_level(uv_backend_fd(&uv_), libuv_, false);
@@ -74,12 +74,21 @@ int Loop::wait_ms(std::int64_t limit_ms) {
   std::int64_t wait = limit_ms;
   const std::int64_t deadline = timers_.next_deadline_ms();
   if (deadline != TimerQueue::never) wait = std::min(wait, std::max<std::int64_t>(deadline - base::monotonic_ms(), 0));
-  // Also 0 while libuv has watchers that it has not yet told its own descriptor about.
-  const int libuv_wait = uv_backend_timeout(&uv_);
+  const int libuv_wait = libuv_wait_ms();
   if (libuv_wait >= 0) wait = std::min<std::int64_t>(wait, libuv_wait);
   if (libuv_wait == 0) libuv_.ready = true;
   if (wait == TimerQueue::never) return -1;
   return static_cast<int>(std::min<std::int64_t>(wait, 60'000));
+}
+
+int Loop::libuv_wait_ms() {
+  // Also 0 while libuv has watchers that it has not yet told its own descriptor about.
+  int wait = uv_backend_timeout(&uv_);
+  if (wait > 0) {
+    uv_update_time(&uv_);  // it counts from its own clock, which stands still between its runs
+    wait = uv_backend_timeout(&uv_);
+  }
+  return wait;
 }
 
 void Loop::turn(std::int64_t limit_ms) {
@@ -93,8 +102,7 @@ void Loop::turn(std::int64_t limit_ms) {
     gather_.flush();
   }
   run_deferred();
-  timers_.run_due();
-  gather_.flush();
+  timers_.run_due([this] { gather_.flush(); });
   run_libuv();
   reclaim_retired();
 }
@@ -110,7 +118,7 @@ void Loop::run_deferred() {
 }
 
 void Loop::run_libuv() {
-  if (!libuv_.ready && uv_backend_timeout(&uv_) != 0) return;
+  if (!libuv_.ready && libuv_wait_ms() != 0) return;
   libuv_.ready = false;
   uv_run(&uv_, UV_RUN_NOWAIT);
   gather_.flush();

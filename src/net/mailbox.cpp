@@ -6,7 +6,7 @@
 
 namespace azulb::net {
 
-Mailbox::Mailbox(uv_loop_t* loop) {
+Mailbox::Mailbox(uv_loop_t* loop, Gather& gather) : gather_(gather) {
   wake_up_.data = this;
   const int status =
       uv_async_init(loop, &wake_up_, [](uv_async_t* handle) { static_cast<Mailbox*>(handle->data)->drain(); });
@@ -27,7 +27,10 @@ void Mailbox::drain() {
     const std::lock_guard lock(mutex_);
     messages.swap(messages_);
   }
-  for (const Message& message : messages) message();
+  for (const Message& message : messages) {
+    message();
+    gather_.flush();
+  }
 }
 
 void Mailbox::close() {

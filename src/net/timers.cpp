@@ -21,17 +21,16 @@ void TimerQueue::start(Timer& timer, std::chrono::milliseconds duration) {
   list(std::chrono::milliseconds(value)).start(timer);
 }
 
-void TimerQueue::run_due() {
-  if (now_ms_ < next_deadline_ms_) return;
-  // Due timers are gathered first: a callback may start timers again, also with a duration of zero.
-  base::IntrusiveList<Timer, Timer> due;
+void TimerQueue::take_due(base::IntrusiveList<Timer, Timer>& due) {
   for (const auto& each : lists_) {
     while (!each->timers_.empty() && each->timers_.front().deadline_ms_ <= now_ms_) {
       due.push_back(each->timers_.pop_front());
     }
   }
+}
+
+void TimerQueue::find_next_deadline() {
   next_deadline_ms_ = never;
-  while (!due.empty()) due.pop_front().on_timeout();
   for (const auto& each : lists_) {
     if (each->timers_.empty()) continue;
     const std::int64_t first = each->timers_.front().deadline_ms_;

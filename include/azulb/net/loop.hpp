@@ -109,6 +109,7 @@ class Loop {
  private:
   void turn(std::int64_t limit_ms);
   int wait_ms(std::int64_t limit_ms);
+  int libuv_wait_ms();
   void update_time();
   void run_deferred();
   void run_libuv();
@@ -122,12 +123,12 @@ class Loop {
     void on_events(std::uint32_t) override { ready = true; }
   };
 
+  Gather gather_;
   uv_loop_t uv_;
   Mailbox mailbox_;
   int epoll_ = -1;
   LibuvWatcher libuv_;
   TimerQueue timers_;
-  Gather gather_;
   base::IntrusiveList<Deferred, Deferred> deferred_;
   Retired* retired_ = nullptr;
   std::unique_ptr<char[]> read_buffer_;

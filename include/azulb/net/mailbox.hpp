@@ -7,14 +7,17 @@
 #include <mutex>
 #include <vector>
 
+#include "azulb/net/gather.hpp"
+
 namespace azulb::net {
 
 class Mailbox {
  public:
   using Message = std::function<void()>;
 
-  /// Attaches to the loop; the thread that runs the loop executes the messages.
-  explicit Mailbox(uv_loop_t* loop);
+  /// Attaches to the loop; the thread that runs the loop executes the messages. What a message has to say to connections
+  /// leaves when it returns.
+  Mailbox(uv_loop_t* loop, Gather& gather);
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
   /// After `close` and a run of the loop.
@@ -29,6 +32,7 @@ class Mailbox {
  private:
   void drain();
 
+  Gather& gather_;
   std::mutex mutex_;
   std::vector<Message> messages_;
   bool closed_ = false;

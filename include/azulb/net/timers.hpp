@@ -83,11 +83,18 @@ class TimerQueue {
   /// Not later than the earliest deadline, or `never`.
   std::int64_t next_deadline_ms() const { return next_deadline_ms_; }
 
-  /// Calls every timer whose deadline has passed.
-  void run_due();
+  /// Calls every timer whose deadline has passed, and `after_each` after each of them.
+  template <typename AfterEach>
+  void run_due(AfterEach after_each);
+  void run_due() {
+    run_due([] {});
+  }
 
  private:
   friend class TimerList;
+  void take_due(base::IntrusiveList<Timer, Timer>& due);
+  void find_next_deadline();
+
   std::vector<std::unique_ptr<TimerList>> lists_;
   std::int64_t now_ms_ = 0;
   // Stopping a timer does not move this; the loop then wakes once for nothing and computes it anew.
@@ -99,6 +106,19 @@ inline void TimerList::start(Timer& timer) {
   timer.deadline_ms_ = queue_.now_ms_ + duration_ms_;
   timers_.push_back(timer);
   if (timer.deadline_ms_ < queue_.next_deadline_ms_) queue_.next_deadline_ms_ = timer.deadline_ms_;
+}
+
+template <typename AfterEach>
+void TimerQueue::run_due(AfterEach after_each) {
+  if (now_ms_ < next_deadline_ms_) return;
+  // Due timers are gathered first: a callback may start timers again, also with a duration of zero.
+  base::IntrusiveList<Timer, Timer> due;
+  take_due(due);
+  while (!due.empty()) {
+    due.pop_front().on_timeout();
+    after_each();
+  }
+  find_next_deadline();
 }
 
 }  // namespace azulb::net

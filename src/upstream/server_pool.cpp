@@ -17,6 +17,7 @@ constexpr std::int64_t hint_margin_ms = 1000;
 
 ServerConnection::ServerConnection(ServerPool& pool)
     : pool_(pool),
+      context_(pool.context_),
       connection_(pool.context_.loop, codec_),
       codec_(connection_, pool.context_.scratch, *this) {}
 
@@ -35,7 +36,7 @@ void ServerConnection::on_idle_end() {
 
 void ServerConnection::on_idle_timeout() { pool_.remove_idle(*this); }
 
-void ServerConnection::reclaim() { pool_.context_.connections.destroy(*this); }
+void ServerConnection::reclaim() { context_.connections.destroy(*this); }
 
 http::StreamWriter& Lease::open_stream(http::StreamReader& reader) {
   ++connection_->requests_;

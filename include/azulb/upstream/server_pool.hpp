@@ -17,6 +17,7 @@
 namespace azulb::upstream {
 
 class ServerPool;
+struct PoolContext;
 
 /// Who waits for a connection that is being made. Neither call comes after the lease has been released.
 class ConnectHandler {
@@ -44,6 +45,7 @@ class ServerConnection final : public base::ListNode<ServerConnection>,
   void reclaim() override;
 
   ServerPool& pool_;
+  PoolContext& context_;  // the pool may go before the loop has retired its connections
   net::Connection connection_;
   http1::ServerCodec codec_;
   ConnectHandler* waiting_ = nullptr;

@@ -90,7 +90,9 @@ std::size_t json_escape_of(unsigned char byte, char* out) {
     default:
       break;
   }
-  std::memcpy(out + 1, "u00", 3);
+  out[1] = 'u';
+  out[2] = '0';
+  out[3] = '0';
   out[4] = lower_hex[byte >> 4U];
   out[5] = lower_hex[byte & 15U];
   return 6;

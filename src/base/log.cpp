@@ -22,7 +22,7 @@
 namespace azulb::base {
 namespace {
 
-constexpr std::size_t message_limit_bytes = 8 * 1024;
+constexpr std::size_t message_limit_bytes = std::size_t{8} * 1024;
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {

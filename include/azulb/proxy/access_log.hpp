@@ -101,7 +101,7 @@ class TimeText {
 class AccessLogFormat {
  public:
   /// Every line fits into this many bytes, newline included.
-  static constexpr std::size_t line_limit_bytes = 16 * 1024;
+  static constexpr std::size_t line_limit_bytes = std::size_t{16} * 1024;
 
   /// "json", "combined" or a template of text and {field}, the fields named as the JSON keys; {{ and }} are
   /// braces. Errors: an unknown or unclosed field (names the known ones), a template whose lines could pass

@@ -1,6 +1,7 @@
 #include "azulb/http1/field_section.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <string_view>
 
 #include "scan.hpp"
@@ -18,25 +19,26 @@ Defect defect_after_name(char byte, bool empty_name) {
   return defect_of(byte, byte == '\r' ? Defect::missing_colon : Defect::bad_field_name);
 }
 
-/// Pushes the field of a line. A tab beside the value of a field that frames the message is legal (RFC 9110
-/// section 5.5), but known parsers then take "chunked" for something else: refused, as nobody means it well.
-Defect push_field(const char* base, std::size_t name_begin, std::size_t name_end, std::size_t value_begin,
-                  const char* value_end, http::FieldList& fields) {
+/// A tab beside the value of a field that frames the message is legal (RFC 9110 section 5.5), but known
+/// parsers then take "chunked" for something else: refused, as nobody means it well. Everything between colon
+/// and CR is looked at.
+Defect judge_framing_space(http::FieldId id, const char* after_colon, const char* line_end) {
+  const std::string_view raw{after_colon, static_cast<std::size_t>(line_end - after_colon)};
+  if (raw.find('\t') == std::string_view::npos) return Defect::none;
+  return id == http::FieldId::content_length ? Defect::bad_content_length : Defect::bad_transfer_encoding;
+}
+
+http::Field make_field(const char* base, std::size_t name_begin, std::size_t name_end,
+                       std::size_t value_begin, const char* value_end) {
   const char* value = base + value_begin;
-  const std::string_view name{base + name_begin, name_end - name_begin};
-  const http::FieldId id = http::field_id(name);
-  if (id == http::FieldId::transfer_encoding || id == http::FieldId::content_length) {
-    const char* const after_colon = base + name_end + 1;
-    const std::string_view raw{after_colon, static_cast<std::size_t>(value_end - after_colon)};
-    if (raw.find('\t') != std::string_view::npos) {
-      return id == http::FieldId::content_length ? Defect::bad_content_length : Defect::bad_transfer_encoding;
-    }
-  }
   while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t'))
     --value_end;
-  fields.push({name, {value, static_cast<std::size_t>(value_end - value)}, id, false});
-  return Defect::none;
+  const std::string_view name{base + name_begin, name_end - name_begin};
+  return {name, {value, static_cast<std::size_t>(value_end - value)}, http::field_id(name), false};
 }
+
+constexpr std::uint64_t framing_ids =
+    http::id_bit(http::FieldId::content_length) | http::id_bit(http::FieldId::transfer_encoding);
 
 }  // namespace
 
@@ -91,9 +93,10 @@ ParseStatus FieldSection::parse(const char* base, std::size_t size, const Limits
 
       case State::line_end:
         if (*at != '\n') return fail(Defect::bare_cr);
-        if (const Defect defect = push_field(base, name_begin_, name_end_, value_begin_, at - 1, fields);
-            defect != Defect::none) {
-          return fail(defect);
+        fields.push(make_field(base, name_begin_, name_end_, value_begin_, at - 1));
+        if (const http::FieldId id = fields.fields().back().id; (http::id_bit(id) & framing_ids) != 0) {
+          const Defect defect = judge_framing_space(id, base + name_end_ + 1, at - 1);
+          if (defect != Defect::none) return fail(defect);
         }
         ++count_;
         ++at;

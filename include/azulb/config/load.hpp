@@ -19,7 +19,8 @@ struct Diagnostic {
   std::string source;        // the file's name as it was given
   std::uint32_t line = 0;    // from 1; 0 where the file as a whole is meant (it cannot be read)
   std::uint32_t column = 0;  // from 1, in characters, not bytes; 0 as for line
-  std::string key;           // dotted: "upstream.app.servers[1].weight", list members counted from 1; empty for a syntax error
+  std::string
+      key;  // dotted: "upstream.app.servers[1].weight", list members counted from 1; empty for a syntax error
   std::string message;
   std::string line_text;   // the line as it is written, without its end
   std::string suggestion;  // the nearest known word; empty = none is near
@@ -47,7 +48,8 @@ using FileReader = std::function<base::Result<std::string>(const std::string& pa
 /// Told of every key a table knows, written or not: its dotted name and whether it is supported.
 using KeyObserver = std::function<void(const std::string& key, bool supported)>;
 
-/// Reads an environment variable of this process. Not to be called while another thread changes the environment.
+/// Reads an environment variable of this process. Not to be called while another thread changes the
+/// environment.
 std::optional<std::string> process_environment(const std::string& name);
 /// Reads a regular file, pipe or device of at most 4 MiB.
 base::Result<std::string> read_small_file(const std::string& path);
@@ -66,9 +68,9 @@ using LoadResult = tl::expected<Config, std::vector<Diagnostic>>;
 
 /// Loads a file. Blocking; for start-up and reload, on the main thread. Host names are not resolved here.
 LoadResult load_file(const std::string& path, const LoadOptions& options = {});
-/// Loads TOML text; `source_name` stands for the file in diagnostics and in Config::source. Either a Config whose
-/// every value is in range and whose every name leads somewhere, or at least one diagnostic, in file order. A
-/// syntax error hides what comes after it. Safe on any thread.
+/// Loads TOML text; `source_name` stands for the file in diagnostics and in Config::source. Either a Config
+/// whose every value is in range and whose every name leads somewhere, or at least one diagnostic, in file
+/// order. A syntax error hides what comes after it. Safe on any thread.
 LoadResult load_text(std::string_view text, const std::string& source_name, const LoadOptions& options = {});
 
 /// The names an access log template may use in braces; the keys of its JSON form.

@@ -23,7 +23,12 @@ void ClientCodec::start() { settings_.keepalive_timeout->start(timer_); }
 
 void ClientCodec::drain() {
   draining_ = true;
-  if (idle() && connection_.open()) close();
+  if (!idle() || !connection_.open() || connection_.has_pending_input()) return;
+  if (fresh_) {
+    settings_.linger_timeout->start(timer_);  // its first request is probably on the way
+  } else {
+    close();
+  }
 }
 
 std::size_t ClientCodec::on_bytes(std::span<const char> input) {
@@ -45,6 +50,8 @@ std::size_t ClientCodec::on_bytes(std::span<const char> input) {
     }
     progress = (bytes.size() != before || phase_ != phase) && !connection_.reading_paused();
   }
+  // Nothing follows a half-closed client's last bytes: the rest of a head will not come, nor another request.
+  if (half_closed_ && phase_ == Phase::head && !connection_.reading_paused()) finish();
   return connection_.open() ? input.size() - bytes.size() : input.size();
 }
 
@@ -68,6 +75,7 @@ std::string_view ClientCodec::read_head(std::string_view bytes) {
   }
   const std::size_t length = parser_.head_length();
   timer_.stop();
+  fresh_ = false;
   parser_.reset();
   accept_request(head, bytes.substr(0, length));
   return bytes.substr(length);
@@ -155,6 +163,7 @@ void ClientCodec::on_end() {
 void ClientCodec::on_failure(int system_error) {
   const auto kind = system_error == ETIMEDOUT ? StreamFailure::Kind::stalled : StreamFailure::Kind::closed;
   fail_stream({.kind = kind, .system_error = system_error});
+  reader_ = nullptr;  // it has been told
   if (connection_.open()) close();
 }
 

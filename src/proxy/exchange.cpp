@@ -93,6 +93,7 @@ void Exchange::answer_route(std::uint32_t index) {
   if (route.redirect) {
     std::array<char, 16 * 1024> location;
     const std::size_t size = write_redirect_location(*route.redirect, *request_, "http", location.data(), location.size());
+    if (size == 0) return reply_error(ErrorWord::bad_request, "the redirect needs a Host");
     if (size > location.size()) return reply_error(ErrorWord::bad_request, "the redirect's target is too long", 414);
     const http::Field fields[] = {http::make_field("Location", std::string_view(location.data(), size))};
     return reply({.status = route.redirect->status, .fields = fields});

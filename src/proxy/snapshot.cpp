@@ -71,9 +71,20 @@ base::Result<void> Snapshot::build_upstream(const config::Upstream& upstream) {
           server_settings(upstream, server, address, addresses->size() > 1)));
     }
   }
-  built->state = std::make_unique<balance::UpstreamState>(upstream_settings(upstream), std::move(states));
+  built->state = std::make_shared<balance::UpstreamState>(upstream_settings(upstream), std::move(states));
   upstreams_.push_back(std::move(built));
   return {};
+}
+
+MetricLabels Snapshot::metric_labels() const {
+  MetricLabels labels = MetricLabels::from(config_);
+  for (std::size_t index = 0; index < upstreams_.size(); ++index) {
+    std::vector<std::string>& servers = labels.upstreams[index].servers;
+    servers.clear();
+    const balance::UpstreamState& state = *upstreams_[index]->state;
+    for (std::uint32_t server = 0; server < state.server_count(); ++server) servers.push_back(state.server(server).name());
+  }
+  return labels;
 }
 
 base::Result<std::shared_ptr<Snapshot>> Snapshot::build(config::Config config) {

@@ -76,6 +76,10 @@ void WorkerListener::resume() {
   for (const auto& socket : sockets_) socket->resume();
 }
 
+void WorkerListener::accept_pending() {
+  for (const auto& socket : sockets_) socket->accept_pending();
+}
+
 void WorkerListener::pause() {
   for (const auto& socket : sockets_) socket->pause();
 }
@@ -103,7 +107,7 @@ Worker::Worker(net::Loop& loop, std::shared_ptr<Snapshot> snapshot, SharedState&
       snapshot_(std::move(snapshot)),
       shared_(shared),
       access_log_(std::move(access_log)),
-      metrics_(MetricLabels::from(snapshot_->config()).shape()),
+      metrics_(snapshot_->metric_labels().shape()),
       scratch_(largest_field_limit(snapshot_->config())),
       random_(base::Random::from_system()),
       pool_context_{.loop = loop_, .scratch = scratch_, .connections = server_connections_},
@@ -194,7 +198,10 @@ void Worker::drain(std::function<void()> on_drained) {
   accepting_ = false;
   draining_ = true;
   accept_retry_.stop();
-  for (const auto& listener : listeners_) listener->pause();
+  for (const auto& listener : listeners_) {
+    listener->accept_pending();  // those in the backlog have been promised an answer
+    listener->pause();
+  }
   client_connections_.for_each([](ClientConnection& connection) { connection.drain(); });
   if (client_connections_.empty()) {
     on_drained();

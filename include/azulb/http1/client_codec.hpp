@@ -34,7 +34,8 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
   void start();
   /// Idle, with nothing of a request received: may be closed without loss.
   bool idle() const { return phase_ == Phase::head && reader_ == nullptr && !parser_.started(); }
-  /// Closes an idle connection; any other is closed after the response it is at.
+  /// Closes an idle connection (a fresh one gets a moment to send its request); any other is closed after the response it
+  /// is at.
   void drain();
 
   // ConnectionHandler
@@ -97,6 +98,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
   bool response_begun_ : 1 = false;
   bool response_done_ : 1 = false;
   bool draining_ : 1 = false;
+  bool fresh_ : 1 = true;             // no request head has come yet
   bool half_closed_ : 1 = false;      // the client has ended its side
   bool write_ended_ : 1 = false;      // of a tunnel: our side has ended
 };

@@ -55,6 +55,8 @@ class ListeningSocket final : private Watcher {
   void pause();
   void resume();
   bool paused() const { return !watched_; }
+  /// Accepts what is in the backlog now, unless paused.
+  void accept_pending() { on_events(0); }
   const BoundSocket& socket() const { return socket_; }
 
  private:

@@ -11,6 +11,7 @@
 #include "azulb/base/address.hpp"
 #include "azulb/base/result.hpp"
 #include "azulb/config/config.hpp"
+#include "azulb/proxy/metrics.hpp"
 #include "azulb/proxy/router.hpp"
 
 namespace azulb::proxy {
@@ -20,7 +21,7 @@ struct UpstreamSnapshot {
   const config::Upstream* config = nullptr;
   std::uint32_t index = 0;
   std::vector<base::SocketAddress> addresses;
-  std::unique_ptr<balance::UpstreamState> state;
+  std::shared_ptr<balance::UpstreamState> state;
   /// Requests of all workers that wait for a server; bounded by config->queue. Any thread.
   std::atomic<std::uint64_t> waiting{0};
 };
@@ -38,6 +39,8 @@ class Snapshot {
   /// Of a route that leads to an upstream; else `no_upstream`.
   static constexpr std::uint32_t no_upstream = UINT32_MAX;
   std::uint32_t upstream_of_route(std::uint32_t route) const { return route_upstreams_[route]; }
+  /// The names of what is counted, with the servers as they were resolved.
+  MetricLabels metric_labels() const;
 
  private:
   explicit Snapshot(config::Config config) : config_(std::move(config)), router_(config_) {}

@@ -65,6 +65,7 @@ class WorkerListener final : public net::AcceptHandler {
 
   void resume();
   void pause();
+  void accept_pending();
 
   Worker& worker;
   const config::Listener& config;

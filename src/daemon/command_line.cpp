@@ -1,0 +1,160 @@
+#include "azulb/daemon/command_line.hpp"
+
+#include <fmt/format.h>
+#include <uv.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+
+#include "azulb/config/load.hpp"
+#if __has_include("azulb/daemon/demo.hpp")
+#include "azulb/daemon/demo.hpp"
+#define HAVE_DEMO
+#endif
+#include "azulb/daemon/process.hpp"
+#include "azulb/daemon/proxy_command.hpp"
+
+namespace azulb::daemon {
+namespace {
+
+constexpr int exit_failure = 1;
+constexpr int exit_usage = 2;
+
+constexpr const char* examples = R"(
+Examples:
+  azulb -c conf/azulb.toml                     run with this configuration
+  azulb -c conf/azulb.toml --check             only say what is wrong with it
+  azulb proxy --listen :8080 --to 127.0.0.1:3001 --to 127.0.0.1:3002
+                                               run without a file
+  azulb demo                                   three replicas inside, to try things out
+
+Signals: SIGTERM or SIGINT lets running requests finish, then ends (a second one ends at once);
+SIGUSR1 reopens log files. Every configuration key is explained in conf/reference.toml.)";
+
+void report(const std::vector<config::Diagnostic>& diagnostics) {
+  fmt::print(stderr, "{}", config::render(diagnostics));
+}
+
+int serve(config::Config config) {
+  Process process;
+  if (auto started = process.start(std::move(config)); !started) {
+    fmt::print(stderr, "azulb: {}\n", started.error().message);
+    return exit_failure;
+  }
+  process.run();
+  return 0;
+}
+
+int run_file(const std::string& path, bool only_check) {
+  auto config = config::load_file(path);
+  if (!config) {
+    report(config.error());
+    return exit_failure;
+  }
+  if (!only_check) return serve(std::move(*config));
+  fmt::print("{}: the configuration is valid ({} listeners, {} routes, {} upstreams)\n", path,
+             config->listeners.size(), config->routes.size(), config->upstreams.size());
+  return 0;
+}
+
+int run_proxy(const ProxyOptions& options, bool print_config) {
+  const std::string text = proxy_configuration(options);
+  auto config = config::load_text(text, "command line");
+  if (!config) {
+    report(config.error());
+    return exit_failure;
+  }
+  if (!print_config) return serve(std::move(*config));
+  fmt::print("{}", text);
+  return 0;
+}
+
+#ifdef HAVE_DEMO
+int run_demo(const std::string& listen, const std::string& admin) {
+  DemoReplicas replicas;
+  if (auto started = replicas.start(3); !started) {
+    fmt::print(stderr, "azulb demo: {}\n", started.error().message);
+    return exit_failure;
+  }
+  auto config = demo_config(listen, admin, replicas.addresses());
+  if (!config) {
+    report(config.error());
+    return exit_failure;
+  }
+  Process process;
+  if (auto started = process.start(std::move(*config)); !started) {
+    fmt::print(stderr, "azulb demo: {}\n", started.error().message);
+    return exit_failure;
+  }
+  fmt::print("{}", demo_text(process.listening_on().front(), replicas.addresses()));
+  std::fflush(stdout);
+  process.run();
+  replicas.stop();
+  return 0;
+}
+
+#endif
+std::string version_text() {
+  return fmt::format("azulb {} (libuv {}, {})", AZULB_VERSION, uv_version_string(),
+#if defined(__clang__)
+                     "clang " __clang_version__
+#else
+                     "g++ " __VERSION__
+#endif
+  );
+}
+
+}  // namespace
+
+int run(int argument_count, char** arguments) {
+  CLI::App app("azulb: a load balancer and reverse proxy for HTTP/1.1 and WebSocket", "azulb");
+  app.footer(examples);
+  app.set_version_flag("-v,--version", version_text(), "Print the version and exit");
+  app.require_subcommand(0, 1);
+
+  std::string file;
+  bool check = false;
+  auto* file_option = app.add_option("-c,--config", file, "Configuration file (TOML)")->type_name("FILE");
+  app.add_flag("-t,--check", check, "Check the configuration, print every error with its place, and exit 0 or 1")
+      ->needs(file_option);
+
+  ProxyOptions proxy_options;
+  bool print_config = false;
+  CLI::App* proxy = app.add_subcommand("proxy", "Balance over servers given on the command line, without a file");
+  proxy->add_option("-l,--listen", proxy_options.listen, "Address to accept on, such as :8080 or unix:/run/app.sock")
+      ->type_name("ADDRESS")
+      ->required();
+  proxy->add_option("--to", proxy_options.to, "Server to forward to, such as 127.0.0.1:3001; repeat for each")
+      ->type_name("ADDRESS")
+      ->required();
+  proxy->add_option("--balance", proxy_options.balance, "round_robin, least_connections, random_two or hash")
+      ->capture_default_str();
+  proxy->add_option("--health", proxy_options.health, "Path of a health check, such as /health")->type_name("PATH");
+  proxy->add_option("--admin", proxy_options.admin, "Address of the admin pages (/metrics, /state)")
+      ->type_name("ADDRESS");
+  proxy->add_option("--access-log", proxy_options.access_log, "off, stdout, stderr, syslog or a file")
+      ->capture_default_str();
+  proxy->add_flag("--print-config", print_config, "Print the same as a configuration file, and exit");
+
+  std::string demo_listen = "127.0.0.1:8080";
+  std::string demo_admin = "127.0.0.1:9900";
+  CLI::App* demo = app.add_subcommand("demo", "Run in front of three replicas inside this process");
+  demo->add_option("-l,--listen", demo_listen, "Address to accept on")->type_name("ADDRESS")->capture_default_str();
+  demo->add_option("--admin", demo_admin, "Address of the admin pages")->type_name("ADDRESS")->capture_default_str();
+
+  try {
+    app.parse(argument_count, arguments);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : exit_usage;
+  }
+  if (proxy->parsed()) return run_proxy(proxy_options, print_config);
+#ifdef HAVE_DEMO
+  if (demo->parsed()) return run_demo(demo_listen, demo_admin);
+#endif
+  if (!file.empty()) return run_file(file, check);
+  fmt::print(stderr, "azulb: what shall I do? Give a configuration with -c FILE, or a command.\n\n{}", app.help());
+  return exit_usage;
+}
+
+}  // namespace azulb::daemon

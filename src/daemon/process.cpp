@@ -1,0 +1,264 @@
+#include "azulb/daemon/process.hpp"
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <utility>
+
+#include "azulb/base/assert.hpp"
+#include "azulb/base/clock.hpp"
+#include "azulb/base/log.hpp"
+
+namespace azulb::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+// How often ejections whose time is over are ended.
+constexpr auto tick_interval = 100ms;
+
+// Each client connection may need one to a server; logs, listeners and libuv need a few.
+void raise_descriptor_limit(std::uint64_t max_connections) {
+  const rlim_t wanted = 2 * max_connections + 256;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = limit.rlim_max == RLIM_INFINITY ? wanted : std::min(wanted, limit.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur < wanted) {
+    base::log_warn("the limit on open files is {}, enough for about {} client connections, not for "
+                   "process.max_connections = {}: raise it (`ulimit -n`, LimitNOFILE=) or lower the key",
+                   limit.rlim_cur, limit.rlim_cur / 2, max_connections);
+  }
+}
+
+base::LogSettings log_settings(const config::Log& log) {
+  return {.level = static_cast<base::LogLevel>(log.level),
+          .output = log.output,
+          .json = log.format == config::LogFormat::json};
+}
+
+base::Error in_context(std::string context, const base::Error& error) {
+  return {std::move(context) + ": " + error.message, error.system_error};
+}
+
+// With SO_REUSEPORT a second process may bind an address that is in use; a bind without it shows that.
+base::Result<net::BoundSocket> bind_first(const base::SocketAddress& address, int backlog, bool shared) {
+  auto probe = net::BoundSocket::bind(address, backlog, false);
+  if (!probe || !shared || address.is_unix()) return probe;
+  const base::SocketAddress chosen = probe->address();
+  { const net::BoundSocket closed = std::move(*probe); }
+  return net::BoundSocket::bind(chosen, backlog, true);
+}
+
+}  // namespace
+
+Process::~Process() { stop_workers(); }
+
+base::Result<void> Process::start(config::Config config) {
+  if (auto opened = base::open_log(log_settings(config.log)); !opened) return opened;
+  std::signal(SIGPIPE, SIG_IGN);
+  started_ns_ = base::wall_clock_ns();
+  raise_descriptor_limit(config.process.max_connections);
+  auto snapshot = proxy::Snapshot::build(std::move(config));
+  if (!snapshot) return tl::unexpected<base::Error>(snapshot.error());
+  snapshot_ = std::move(*snapshot);
+  labels_ = snapshot_->metric_labels();
+  if (auto bound = bind_listeners(); !bound) return bound;
+  if (auto started = start_admin(); !started) return started;
+  if (auto written = pid_file_.write(snapshot_->config().process.pid_file); !written) return written;
+  if (auto started = start_workers(); !started) return started;
+  signals_.listen({SIGTERM, SIGINT, SIGUSR1}, [this](int number) { on_signal(number); });
+  start_health_checks();
+  loop_.timers().list(tick_interval).start(tick_);
+  for (const std::string& place : listening_on()) base::log_info("listening on {}", place);
+  if (admin_ != nullptr) base::log_info("admin pages on {}", admin_->address());
+  base::log_info("azulb {} is ready: {} workers, process {}", AZULB_VERSION, workers_.size(), getpid());
+  return {};
+}
+
+base::Result<void> Process::bind_listeners() {
+  const unsigned workers = snapshot_->config().process.workers;
+  for (const config::Listener& listener : snapshot_->config().listeners) {
+    auto& of_listener = sockets_.emplace_back();
+    for (const base::HostPort& host_port : listener.address) {
+      const auto addresses = base::resolve(host_port, true);
+      if (!addresses) return tl::unexpected(in_context("listener " + listener.name, addresses.error()));
+      for (const base::SocketAddress& address : *addresses) {
+        auto& of_address = of_listener.emplace_back();
+        auto first = bind_first(address, listener.backlog, workers > 1);
+        if (!first) return tl::unexpected(in_context("listener " + listener.name, first.error()));
+        of_address.push_back(std::move(*first));
+        for (unsigned worker = 1; worker < workers && !address.is_unix(); ++worker) {
+          auto next = net::BoundSocket::bind(of_address.front().address(), listener.backlog, true);
+          if (!next) return tl::unexpected(in_context("listener " + listener.name, next.error()));
+          of_address.push_back(std::move(*next));
+        }
+      }
+    }
+  }
+  return {};
+}
+
+base::Result<void> Process::start_workers() {
+  const config::Config& config = snapshot_->config();
+  auto sink = base::LineSink::open(config.access_log.output);
+  if (!sink) return tl::unexpected(in_context("access_log", sink.error()));
+  access_log_ = std::move(*sink);
+  auto format = proxy::AccessLogFormat::compile(config.access_log.format);
+  if (!format) return tl::unexpected(in_context("access_log.format", format.error()));
+  for (unsigned index = 0; index < config.process.workers; ++index) {
+    std::vector<std::vector<const net::BoundSocket*>> sockets;
+    for (const auto& of_listener : sockets_) {
+      auto& for_worker = sockets.emplace_back();
+      for (const auto& of_address : of_listener) for_worker.push_back(&of_address[index % of_address.size()]);
+    }
+    base::LineProducer* producer = access_log_->enabled() ? &access_log_->add_producer() : nullptr;
+    proxy::AccessLog log(*format, {config.access_log.sample, base::Random::from_system()}, producer);
+    workers_.push_back(std::make_unique<WorkerThread>(snapshot_, shared_, std::move(log), sockets));
+  }
+  for (const auto& worker : workers_) worker->start();
+  workers_accepting_ = workers_draining_ = workers_.size();
+  return {};
+}
+
+base::Result<void> Process::start_admin() {
+  const auto& config = snapshot_->config().admin;
+  if (!config) return {};
+  const auto addresses = base::resolve(config->address, true);
+  if (!addresses) return tl::unexpected(in_context("admin", addresses.error()));
+  std::vector<net::BoundSocket> sockets;
+  for (const base::SocketAddress& address : *addresses) {
+    auto socket = net::BoundSocket::bind(address, SOMAXCONN, false);
+    if (!socket) return tl::unexpected(in_context("admin", socket.error()));
+    sockets.push_back(std::move(*socket));
+  }
+  admin_ = std::make_unique<AdminServer>(loop_, std::move(sockets), [this] { return admin_sources(); });
+  return {};
+}
+
+void Process::start_health_checks() {
+  std::vector<upstream::ProbeTarget> targets;
+  for (std::size_t index = 0; index < snapshot_->upstream_count(); ++index) {
+    proxy::UpstreamSnapshot& upstream = snapshot_->upstream(index);
+    health_since_ns_.emplace_back(upstream.addresses.size(), started_ns_);
+    if (!upstream.config->health) continue;
+    for (std::uint32_t server = 0; server < upstream.addresses.size(); ++server) {
+      targets.push_back({.upstream = upstream.config->name,
+                         .upstream_index = upstream.index,
+                         .health = *upstream.config->health,
+                         .state = upstream.state.get(),
+                         .server = server,
+                         .address = upstream.addresses[server],
+                         .address_text = upstream.state->server(server).address()});
+    }
+  }
+  prober_ = std::make_unique<upstream::Prober>(
+      loop_, probe_scratch_, std::move(targets), [this](std::uint32_t upstream, std::uint32_t server) {
+        health_since_ns_[upstream][server] = base::wall_clock_ns();
+        server_changed(upstream, server);
+      });
+  prober_->start();
+}
+
+void Process::server_changed(std::uint32_t upstream, std::uint32_t server) {
+  for (const auto& worker : workers_) worker->server_changed(upstream, server);
+}
+
+void Process::on_tick() {
+  for (std::size_t index = 0; index < snapshot_->upstream_count(); ++index) {
+    proxy::UpstreamSnapshot& upstream = snapshot_->upstream(index);
+    for (const std::uint32_t server : upstream.state->expire_ejections(loop_.now_ms())) {
+      base::log_info("upstream {}: server {} is no longer ejected", upstream.config->name,
+                     upstream.state->server(server).name());
+      server_changed(upstream.index, server);
+    }
+  }
+  loop_.timers().list(tick_interval).start(tick_);
+}
+
+void Process::run() { loop_.run(); }
+
+void Process::on_signal(int number) {
+  if (number == SIGUSR1) return reopen_logs();
+  if (draining_) {
+    base::log_warn("second signal: ending at once");
+    return end();
+  }
+  drain();
+}
+
+void Process::reopen_logs() {
+  access_log_->reopen();
+  if (auto reopened = base::reopen_log(); !reopened) {
+    base::log_error("{}", reopened.error().message);
+  } else {
+    base::log_info("log files are reopened");
+  }
+}
+
+void Process::drain() {
+  draining_ = true;
+  const auto limit = snapshot_->config().process.drain_timeout;
+  base::log_info("draining: no new connections; what runs has {} to finish", base::format_duration(limit));
+  loop_.timers().list(limit).start(drain_timer_);
+  for (const auto& worker : workers_) {
+    worker->drain(
+        [this] {
+          loop_.post([this] {
+            if (--workers_accepting_ == 0) sockets_.clear();  // from here on, connections are refused
+          });
+        },
+        [this] { loop_.post([this] { worker_drained(); }); });
+  }
+}
+
+void Process::worker_drained() {
+  if (--workers_draining_ > 0) return;
+  base::log_info("drained");
+  end();
+}
+
+void Process::stop_workers() {
+  for (const auto& worker : workers_) worker->stop();
+}
+
+void Process::end() {
+  stop_workers();
+  drain_timer_.stop();
+  tick_.stop();
+  if (prober_ != nullptr) prober_->stop();
+  if (admin_ != nullptr) admin_->stop();
+  if (access_log_ != nullptr) access_log_->stop();
+  base::log_info("azulb has ended");
+  loop_.stop();
+}
+
+std::vector<std::string> Process::listening_on() const {
+  std::vector<std::string> places;
+  for (const auto& of_listener : sockets_) {
+    for (const auto& of_address : of_listener) places.push_back(of_address.front().address().text());
+  }
+  return places;
+}
+
+admin::AdminSources Process::admin_sources() const {
+  admin::AdminSources sources;
+  sources.version = AZULB_VERSION;
+  sources.config = &snapshot_->config();
+  sources.labels = &labels_;
+  for (const auto& worker : workers_) sources.workers.push_back(&worker->metrics());
+  for (std::size_t index = 0; index < snapshot_->upstream_count(); ++index) {
+    sources.upstreams.push_back({snapshot_->upstream(index).state, health_since_ns_[index]});
+  }
+  sources.access_log = access_log_.get();
+  sources.token = snapshot_->config().admin->token;
+  sources.started_ns = started_ns_;
+  sources.draining = draining_;
+  sources.wall_clock_ns = base::wall_clock_ns();
+  sources.monotonic_ms = base::monotonic_ms();
+  return sources;
+}
+
+}  // namespace azulb::daemon

@@ -23,6 +23,7 @@ def run(*arguments, **more):
         [str(BINARY), *map(str, arguments)],
         capture_output=True,
         text=True,
+        errors="replace",
         timeout=20,
         env=environment,
         **more,

@@ -7,7 +7,7 @@ import pytest
 
 from support.azulb import is_sanitized
 from support.client import Client
-from support.scripted_server import OK
+from support.scripted_server import OK, SilentPort
 from support.waiting import wait_until_steady
 from support.websocket import SWITCHING, handshake
 
@@ -114,6 +114,26 @@ def test_a_500_mb_upload_to_a_slow_server(azulb, scripted, chunked):
     client.close()
     assert counted[0] >= size
     assert peak.bytes - before < ALLOWED_GROWTH, f"grew by {peak.bytes - before}"
+
+
+@pytest.mark.parametrize("size", [60_000, 65_536, 70_000, 1_000_000])
+def test_an_upload_that_waited_for_its_connection_goes_on(azulb, size):
+    """Bytes that came before azulb was connected fill its buffer; reading has to resume once they are gone."""
+    port = SilentPort()
+    proxy = azulb(port.name, upstream={"timeout": {"connect": "10s"}})
+    with proxy.client() as client:
+        sender = threading.Thread(
+            target=lambda: client.send_request("POST", "/waited", body=b"x" * size), daemon=True
+        )
+        sender.start()
+        server = port.accept()
+        server.read_until(b"\r\n\r\n")
+        assert server.read_exact(size) == b"x" * size
+        server.send(OK)
+        assert client.read_response().status == 200
+        sender.join(5)
+    server.close()
+    port.close()
 
 
 def test_eight_500_mb_downloads_by_clients_that_do_not_read(azulb, scripted):

@@ -99,7 +99,7 @@ def test_chunked_bodies_both_ways(azulb, scripted, chunks):
     proxy = azulb(server)
     with proxy.client() as client:
         for _ in range(2):
-            answer = client.request("POST", "/", body=list(chunks))
+            answer = client.request("PUT", "/", body=list(chunks))
             assert (answer.framing, answer.body) == ("chunked", body)
     assert all(request.body == body for request in server.requests) and len(server.requests) == 2
     assert len(server.peers) == 1

@@ -93,7 +93,8 @@ class Azulb:
 
     def _ready(self):
         addresses = [self.address]
-        if "admin" in self.config and not self.arguments and not self.config_text:
+        admin = self.config.get("admin", {}).get("address", "")
+        if admin.endswith(f":{self.admin_port}") and not self.arguments and not self.config_text:
             addresses.append(self.admin_address)
         deadline = time.monotonic() + 15
         for address in addresses:

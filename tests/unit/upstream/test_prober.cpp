@@ -1,0 +1,435 @@
+#include "azulb/upstream/prober.hpp"
+
+#include <doctest/doctest.h>
+#include <stdlib.h>
+
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../support/recorder.hpp"
+#include "../support/sockets.hpp"
+#include "azulb/base/log.hpp"
+#include "azulb/net/connection.hpp"
+#include "azulb/net/listening_socket.hpp"
+
+using namespace azulb;
+using balance::Health;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr std::string_view ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// Answers every connection with `answers`, one write a turn, on the prober's own loop.
+class ScriptedServer : public net::AcceptHandler {
+ public:
+  ScriptedServer(net::Loop& loop, const base::SocketAddress& address)
+      : loop_(loop), bound_(*net::BoundSocket::bind(address, 64, false)), listening_(loop, bound_, *this) {
+    listening_.resume();
+  }
+  ~ScriptedServer() override {
+    for (Client& client : clients_)
+      client.connection.close();
+  }
+
+  const base::SocketAddress& address() const { return bound_.address(); }
+  void on_accepted(const net::BoundSocket&, int descriptor, const base::SocketAddress&) override {
+    Client& client = clients_.emplace_back(loop_);
+    client.handler.when_bytes = [this, &client](std::string_view) {
+      if (client.handler.received.ends_with("\r\n\r\n")) answer(client);
+    };
+    client.handler.when_failed = [&client] { client.connection.close(); };
+    client.alarm = [this, &client] { answer(client); };
+    REQUIRE(client.connection.adopt(descriptor, true));
+    std::size_t open = 0;
+    for (const Client& each : clients_)
+      open += each.handler.ended || !each.connection.open() ? 0 : 1;
+    most_open = std::max(most_open, open);
+  }
+  void on_accept_failure(int) override {}
+
+  std::size_t checks() const { return clients_.size(); }
+  const std::string& request(std::size_t index) const { return clients_[index].handler.received; }
+
+  std::vector<std::string> answers{std::string(ok)};
+  bool close_after = false;
+  std::size_t most_open = 0;
+
+ private:
+  struct Client {
+    explicit Client(net::Loop& loop) : connection(loop, handler) {}
+    void next() { alarm(); }
+    test::Recorder handler;
+    net::Connection connection;
+    std::size_t written = 0;
+    std::function<void()> alarm;
+    net::MemberTimer<Client, &Client::next> timer{*this};
+  };
+
+  void answer(Client& client) {
+    if (client.written < answers.size()) {
+      client.connection.write(answers[client.written++]);
+      if (client.written < answers.size() || close_after)
+        loop_.timers().list(milliseconds(1)).start(client.timer);
+    } else if (close_after) {
+      client.connection.close();
+    }
+  }
+
+  net::Loop& loop_;
+  net::BoundSocket bound_;
+  net::ListeningSocket listening_;
+  std::deque<Client> clients_;
+};
+
+base::SocketAddress loopback(std::uint16_t port = 0) {
+  return base::SocketAddress::from_ip(*base::IpAddress::parse("127.0.0.1"), port);
+}
+
+struct Fixture {
+  Fixture() {
+    health.interval = milliseconds(20);
+    health.fast_interval = milliseconds(10);
+    health.timeout = milliseconds(5000);
+    char pattern[] = "/tmp/azulb-prober-XXXXXX";
+    REQUIRE(mkdtemp(pattern) != nullptr);
+    directory = pattern;
+    REQUIRE(base::open_log({base::LogLevel::info, directory + "/log", false}));
+  }
+  ~Fixture() {
+    prober.reset();
+    [[maybe_unused]] const auto ignored = base::open_log({});
+    std::filesystem::remove_all(directory);
+  }
+
+  void add(const base::SocketAddress& address) { addresses.push_back(address); }
+
+  void start() {
+    std::vector<std::shared_ptr<balance::ServerState>> servers;
+    for (const base::SocketAddress& address : addresses) {
+      balance::ServerSettings settings;
+      settings.name = settings.address = address.text();
+      settings.checked = true;
+      settings.health.rise = health.rise;
+      settings.health.fall = health.fall;
+      settings.health.initial = initial;
+      servers.push_back(std::make_shared<balance::ServerState>(settings));
+    }
+    balance::UpstreamSettings settings;
+    settings.name = "app";
+    state.emplace(settings, servers);
+    std::vector<upstream::ProbeTarget> targets;
+    for (std::uint32_t index = 0; index < addresses.size(); ++index) {
+      targets.push_back({.upstream = "app",
+                         .upstream_index = 7,
+                         .health = health,
+                         .state = &*state,
+                         .server = index,
+                         .address = addresses[index],
+                         .address_text = "app:" + std::to_string(3000 + index)});
+    }
+    prober = std::make_unique<upstream::Prober>(loop, scratch, std::move(targets),
+                                                [this](std::uint32_t upstream, std::uint32_t server) {
+                                                  CHECK(upstream == 7);
+                                                  changes.push_back(server);
+                                                  if (when_changed) when_changed();
+                                                });
+    prober->start();
+    CHECK(changes.empty());
+  }
+  /// Starts, waits for the first verdict on the only server, and gives its reason.
+  std::string verdict(Health expected) {
+    start();
+    REQUIRE(test::run_until(loop, [&] { return !changes.empty(); }));
+    CHECK(state->server(0).health() == expected);
+    return state->server(0).health_tracker().state_reason();
+  }
+  std::string log() const {
+    std::ostringstream all;
+    all << std::ifstream(directory + "/log").rdbuf();
+    return all.str();
+  }
+  std::size_t log_count(std::string_view text) const {
+    const std::string all = log();
+    std::size_t count = 0;
+    for (std::size_t at = all.find(text); at != std::string::npos; at = all.find(text, at + 1))
+      ++count;
+    return count;
+  }
+
+  net::Loop loop;
+  http1::CodecScratch scratch{256};
+  config::Health health;
+  balance::HealthInitial initial = balance::HealthInitial::probe;
+  std::vector<base::SocketAddress> addresses;
+  std::optional<balance::UpstreamState> state;
+  std::unique_ptr<upstream::Prober> prober;
+  std::vector<std::uint32_t> changes;
+  std::function<void()> when_changed;
+  std::string directory;
+};
+
+}  // namespace
+
+TEST_CASE("a server that answers as expected is up with its first check, which asks as configured") {
+  Fixture f;
+  ScriptedServer server(f.loop, loopback());
+  f.add(server.address());
+  SUBCASE("defaults") {
+    CHECK(f.verdict(Health::up) == "status 200");
+    CHECK(server.request(0) ==
+          "GET /health HTTP/1.1\r\nHost: app:3000\r\nUser-Agent: azulb\r\nConnection: close\r\n\r\n");
+  }
+  SUBCASE("everything set") {
+    f.health.path = "/up?deep=1";
+    f.health.method = "OPTIONS";
+    f.health.host = "app.example";
+    f.health.headers = {{"X-Check", "1"}, {"user-agent", "mine"}};
+    CHECK(f.verdict(Health::up) == "status 200");
+    CHECK(server.request(0) ==
+          "OPTIONS /up?deep=1 HTTP/1.1\r\nHost: app.example\r\nX-Check: 1\r\nuser-agent: mine\r\n"
+          "Connection: close\r\n\r\n");
+  }
+  SUBCASE("a method with a body says that it has none") {
+    f.health.method = "POST";
+    f.verdict(Health::up);
+    CHECK(server.request(0).find("Content-Length: 0\r\n") != std::string::npos);
+  }
+  SUBCASE("HEAD, answered with a length and no body") {
+    f.health.method = "HEAD";
+    server.answers = {"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n"};
+    CHECK(f.verdict(Health::up) == "status 200");
+  }
+  SUBCASE("an interim response comes first, the bytes in pieces") {
+    server.answers = {"HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 2", "04 No Content\r\n", "\r\n"};
+    CHECK(f.verdict(Health::up) == "status 204");
+  }
+  SUBCASE("a body until the close") {
+    server.answers = {"HTTP/1.1 200 OK\r\n\r\n", "some", "thing"};
+    server.close_after = true;
+    CHECK(f.verdict(Health::up) == "status 200");
+  }
+  SUBCASE("a body that never ends is enough after its first 64 KiB") {
+    server.answers = {"HTTP/1.1 200 OK\r\n\r\n" + std::string(100'000, 'x')};
+    CHECK(f.verdict(Health::up) == "status 200");
+  }
+  CHECK(f.log_count("upstream app: server " + server.address().text() + " is up: status 20") == 1);
+  CHECK(f.log_count("(1 of 1 servers up)") == 1);
+}
+
+TEST_CASE("what fails is told in words") {
+  Fixture f;
+  ScriptedServer server(f.loop, loopback());
+  f.add(server.address());
+  std::string reason;
+  SUBCASE("status") {
+    server.answers = {"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"};
+    reason = "status 503, expected 200-399";
+  }
+  SUBCASE("status, of several expected") {
+    f.health.expect_status = {{200, 200}, {204, 206}};
+    server.answers = {"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"};
+    reason = "status 201, expected 200,204-206";
+  }
+  SUBCASE("body") {
+    f.health.expect_body = "ready";
+    server.answers = {"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nstarting"};
+    reason = "body does not contain \"ready\"";
+  }
+  SUBCASE("body, behind the first 64 KiB") {
+    f.health.expect_body = "ready";
+    server.answers = {"HTTP/1.1 200 OK\r\nContent-Length: 65540\r\n\r\n" + std::string(65'535, 'x') +
+                      "ready"};
+    reason = "body does not contain \"ready\"";
+  }
+  SUBCASE("no answer") {
+    f.health.timeout = milliseconds(50);
+    server.answers = {};
+    reason = "no answer within 50ms";
+  }
+  SUBCASE("half an answer") {
+    f.health.timeout = milliseconds(50);
+    server.answers = {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe"};
+    reason = "no end of the answer within 50ms";
+  }
+  SUBCASE("not HTTP") {
+    server.answers = {"SSH-2.0-OpenSSH_9.2\r\n"};
+    reason = "invalid response: bad_version";
+  }
+  SUBCASE("closed at once") {
+    server.answers = {};
+    server.close_after = true;
+    reason = "closed before the answer";
+  }
+  SUBCASE("closed in the middle") {
+    server.answers = {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe"};
+    server.close_after = true;
+    reason = "closed before the end of the answer";
+  }
+  CHECK(f.verdict(Health::down) == reason);
+  CHECK(f.log_count(" warn  upstream app: server " + server.address().text() + " is down: ") == 1);
+  CHECK(f.log_count("(0 of 1 servers up)") == 1);
+}
+
+TEST_CASE("a server that refuses is down; the check's port may be another, except on a unix socket") {
+  Fixture f;
+  const test::Server refusing(false);
+  SUBCASE("refused") {
+    f.add(refusing.address());
+    CHECK(f.verdict(Health::down) == "connection refused");
+  }
+  SUBCASE("another port") {
+    ScriptedServer server(f.loop, loopback());
+    f.add(refusing.address());
+    f.health.port = server.address().port();
+    CHECK(f.verdict(Health::up) == "status 200");
+    CHECK(server.request(0).find("Host: app:3000\r\n") != std::string::npos);
+    f.prober.reset();
+  }
+  SUBCASE("a unix socket") {
+    ScriptedServer server(f.loop, *base::SocketAddress::from_unix_path(f.directory + "/app.sock"));
+    f.add(server.address());
+    f.health.port = 9;
+    CHECK(f.verdict(Health::up) == "status 200");
+    CHECK(server.request(0).find("Host: localhost\r\n") != std::string::npos);
+    f.prober.reset();
+  }
+  SUBCASE("a unix socket that is not there") {
+    f.add(*base::SocketAddress::from_unix_path(f.directory + "/none.sock"));
+    CHECK(f.verdict(Health::down) == "no such file or directory");
+  }
+}
+
+TEST_CASE("the expected body is found wherever the reads split it") {
+  const std::string body = "is it ready now";
+  for (std::size_t split = 0; split <= body.size(); ++split) {
+    CAPTURE(split);
+    Fixture f;
+    ScriptedServer server(f.loop, loopback());
+    f.add(server.address());
+    f.health.expect_body = "ready";
+    server.answers = {"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n" + body.substr(0, split),
+                      body.substr(split)};
+    CHECK(f.verdict(Health::up) == "status 200");
+    f.prober.reset();
+  }
+}
+
+TEST_CASE("an up server is down after `fall` failures, up after `rise` passes, each logged once") {
+  Fixture f;
+  f.initial = balance::HealthInitial::up;
+  f.health.fall = 3;
+  f.health.rise = 2;
+  ScriptedServer server(f.loop, loopback());
+  f.add(server.address());
+  server.answers = {"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"};
+  f.start();
+  CHECK(test::run_until(f.loop, [&] { return f.changes.size() == 1; }));
+  CHECK(server.checks() == 3);
+  CHECK(f.state->server(0).health() == Health::down);
+  server.answers = {std::string(ok)};
+  CHECK(test::run_until(f.loop, [&] { return f.changes.size() == 2; }));
+  CHECK(server.checks() == 5);
+  CHECK(f.state->server(0).health() == Health::up);
+  const std::size_t checks = server.checks();
+  CHECK(test::run_until(f.loop, [&] { return server.checks() >= checks + 5; }));
+  CHECK(f.changes.size() == 2);
+  CHECK(f.log_count("is down") == 1);
+  CHECK(f.log_count("is up") == 1);
+}
+
+TEST_CASE("a server is never checked twice at a time, however slow its answers") {
+  Fixture f;
+  f.health.interval = f.health.fast_interval = milliseconds(1);
+  f.health.timeout = milliseconds(20);
+  ScriptedServer server(f.loop, loopback());
+  f.add(server.address());
+  server.answers = {};
+  f.start();
+  CHECK(test::run_until(f.loop, [&] { return server.checks() == 5; }));
+  CHECK(server.most_open == 1);
+}
+
+TEST_CASE("the second checks of many servers are spread over the interval") {
+  Fixture f;
+  f.health.interval = milliseconds(400);
+  f.health.jitter = 0.0;
+  std::deque<ScriptedServer> servers;
+  for (int index = 0; index < 4; ++index)
+    f.add(servers.emplace_back(f.loop, loopback()).address());
+  f.start();
+  CHECK(test::run_until(f.loop, [&] { return f.changes.size() == 4; }));
+  std::vector<std::int64_t> second(4);
+  CHECK(test::run_until(f.loop, [&] {
+    bool all = true;
+    for (std::size_t index = 0; index < 4; ++index) {
+      if (servers[index].checks() < 2) all = false;
+      if (servers[index].checks() == 2 && second[index] == 0) second[index] = f.loop.now_ms();
+    }
+    return all;
+  }));
+  for (std::size_t index = 1; index < 4; ++index)
+    CHECK(second[index] > second[index - 1]);
+  f.prober.reset();
+}
+
+TEST_CASE("the number of servers left is that of the upstream") {
+  Fixture f;
+  ScriptedServer good(f.loop, loopback());
+  const test::Server refusing(false);
+  f.initial = balance::HealthInitial::up;
+  f.health.fall = 1;
+  f.add(good.address());
+  f.add(refusing.address());
+  f.start();
+  CHECK(test::run_until(f.loop, [&] { return !f.changes.empty(); }));
+  CHECK(f.changes == std::vector<std::uint32_t>{1});
+  CHECK(f.log_count("server " + refusing.address().text() +
+                    " is down: connection refused (1 of 2 servers up)") == 1);
+}
+
+TEST_CASE("a prober may be stopped or destroyed with checks under way, and by its observer") {
+  Fixture f;
+  ScriptedServer server(f.loop, loopback());
+  f.add(server.address());
+  SUBCASE("destroyed under way") {
+    server.answers = {};
+    f.start();
+    CHECK(test::run_until(f.loop, [&] { return server.checks() == 1; }));
+    f.prober.reset();
+    test::settle(f.loop);
+    CHECK(f.changes.empty());
+  }
+  SUBCASE("destroyed before the first turn") {
+    f.start();
+    f.prober.reset();
+    test::settle(f.loop);
+    CHECK(server.checks() == 0);
+  }
+  SUBCASE("destroyed by its observer") {
+    f.when_changed = [&] { f.prober.reset(); };
+    f.start();
+    CHECK(test::run_until(f.loop, [&] { return !f.changes.empty(); }));
+    test::settle(f.loop);
+    CHECK(server.checks() == 1);
+  }
+  SUBCASE("stopped and started again") {
+    f.start();
+    CHECK(test::run_until(f.loop, [&] { return !f.changes.empty(); }));
+    f.prober->stop();
+    const std::size_t checks = server.checks();
+    const std::int64_t until_ms = f.loop.now_ms() + 100;
+    CHECK(test::run_until(f.loop, [&] { return f.loop.now_ms() > until_ms; }));
+    CHECK(server.checks() == checks);
+    f.prober->start();
+    CHECK(test::run_until(f.loop, [&] { return server.checks() > checks; }));
+  }
+}

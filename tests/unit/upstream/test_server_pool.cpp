@@ -1,0 +1,288 @@
+#include "azulb/upstream/server_pool.hpp"
+
+#include <doctest/doctest.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "../support/sockets.hpp"
+#include "../support/stream_recorder.hpp"
+
+using namespace azulb;
+using upstream::Lease;
+
+namespace {
+
+struct Waiting final : upstream::ConnectHandler {
+  void on_connected() override { connected = true; }
+  void on_connect_failure(int system_error) override { failure = system_error; }
+  bool connected = false;
+  int failure = 0;
+};
+
+constexpr std::string_view ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+struct Fixture {
+  Fixture() { settings.address = listening.address(); }
+  ~Fixture() {
+    pool.reset();
+    test::settle(loop);
+  }
+
+  upstream::ServerPool& make_pool() { return pool.emplace(context, settings); }
+
+  /// A new connection, whose far end is the last of `servers`.
+  Lease connect() {
+    Waiting waiting;
+    auto lease = pool->connect(waiting);
+    REQUIRE(lease);
+    REQUIRE(test::run_until(loop, [&] { return waiting.connected; }));
+    servers.push_back(listening.accept());
+    return std::move(*lease);
+  }
+  /// A whole exchange on a leased connection.
+  void exchange(Lease& lease, test::Peer& server, std::string_view response = ok) {
+    http::RequestHead head;
+    head.method_name = "GET";
+    head.method = http::Method::get;
+    http::RequestHeadOut out;
+    out.head = &head;
+    out.path = "/";
+    out.host = "a";
+    stream.events.clear();
+    stream.writer = &lease.open_stream(stream);
+    stream.writer->write_request(out);
+    stream.writer->write_end({});
+    stream.writer->flush();
+    REQUIRE(test::run_until(loop, [&] { return !server.receive().empty(); }));
+    REQUIRE(server.send(response) == response.size());
+    REQUIRE(test::run_until(loop, [&] { return stream.events.size() == 2; }));
+    CHECK(stream.told() == "response 200; end");
+  }
+  /// Until the server sees its connection closed.
+  bool is_closed(test::Peer& server) {
+    return test::run_until(loop, [&] {
+      server.receive();
+      return server.ended() || server.error() == ECONNRESET;
+    });
+  }
+
+  net::Loop loop;
+  const test::Server listening;
+  http1::CodecScratch scratch{256};
+  base::Slab<upstream::ServerConnection> connections;
+  upstream::PoolContext context{loop, scratch, connections};
+  upstream::PoolSettings settings;
+  std::optional<upstream::ServerPool> pool;
+  std::vector<test::Peer> servers;
+  test::StreamRecorder stream;
+};
+
+}  // namespace
+
+TEST_CASE("an empty pool has nothing to lease; a connection given back is leased again") {
+  Fixture f;
+  upstream::ServerPool& pool = f.make_pool();
+  CHECK_FALSE(pool.lease_idle());
+  {
+    Lease lease = f.connect();
+    f.exchange(lease, f.servers[0]);
+    CHECK_FALSE(lease.reused());
+  }
+  CHECK(pool.idle_count() == 1);
+  Lease again = pool.lease_idle();
+  REQUIRE(again);
+  CHECK(pool.idle_count() == 0);
+  CHECK_FALSE(pool.lease_idle());
+  f.exchange(again, f.servers[0]);
+  CHECK(again.reused());
+  CHECK_FALSE(f.listening.has_connection());
+}
+
+TEST_CASE("the connection used last is leased first, so that the others may grow old") {
+  Fixture f;
+  upstream::ServerPool& pool = f.make_pool();
+  Lease one = f.connect();
+  Lease two = f.connect();
+  f.exchange(one, f.servers[0]);
+  f.exchange(two, f.servers[1]);
+  one.release();
+  two.release();
+  CHECK(pool.idle_count() == 2);
+  Lease first = pool.lease_idle();
+  f.exchange(first, f.servers[1]);
+  Lease second = pool.lease_idle();
+  f.exchange(second, f.servers[0]);
+}
+
+TEST_CASE("a lease given up before its response has ended closes the connection") {
+  Fixture f;
+  upstream::ServerPool& pool = f.make_pool();
+  Lease lease = f.connect();
+  lease.open_stream(f.stream);
+  CHECK(lease.nothing_sent());
+  lease.release();
+  CHECK_FALSE(lease);
+  CHECK(pool.idle_count() == 0);
+  CHECK(f.is_closed(f.servers[0]));
+  CHECK(f.stream.events.empty());
+  test::settle(f.loop);
+  CHECK(f.connections.live() == 0);
+}
+
+TEST_CASE("a response that says close is the connection's last") {
+  Fixture f;
+  upstream::ServerPool& pool = f.make_pool();
+  Lease lease = f.connect();
+  f.exchange(lease, f.servers[0], "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+  lease.release();
+  CHECK(pool.idle_count() == 0);
+  CHECK(f.is_closed(f.servers[0]));
+}
+
+TEST_CASE("idle connections past the limit are closed, and with a limit of 0 all are") {
+  Fixture f;
+  SUBCASE("1") {
+    f.settings.connections = 1;
+  }
+  SUBCASE("0") {
+    f.settings.connections = 0;
+  }
+  upstream::ServerPool& pool = f.make_pool();
+  Lease one = f.connect();
+  Lease two = f.connect();
+  f.exchange(one, f.servers[0]);
+  f.exchange(two, f.servers[1]);
+  one.release();
+  two.release();
+  CHECK(pool.idle_count() == f.settings.connections);
+  CHECK(f.is_closed(f.servers[1]));
+}
+
+TEST_CASE("a connection is closed when it has carried its number of requests") {
+  Fixture f;
+  f.settings.requests = 2;
+  upstream::ServerPool& pool = f.make_pool();
+  Lease lease = f.connect();
+  f.exchange(lease, f.servers[0]);
+  lease.release();
+  CHECK(pool.idle_count() == 1);
+  lease = pool.lease_idle();
+  f.exchange(lease, f.servers[0]);
+  lease.release();
+  CHECK(pool.idle_count() == 0);
+  CHECK(f.is_closed(f.servers[0]));
+}
+
+TEST_CASE("an idle connection is closed after its idle time") {
+  Fixture f;
+  f.settings.idle = std::chrono::milliseconds(20);
+  upstream::ServerPool& pool = f.make_pool();
+  Lease lease = f.connect();
+  f.exchange(lease, f.servers[0]);
+  lease.release();
+  CHECK(test::run_until(f.loop, [&] { return pool.idle_count() == 0; }));
+  CHECK(f.is_closed(f.servers[0]));
+}
+
+TEST_CASE("a leased connection does not time out as an idle one") {
+  Fixture f;
+  f.settings.idle = std::chrono::milliseconds(20);
+  upstream::ServerPool& pool = f.make_pool();
+  Lease lease = f.connect();
+  f.exchange(lease, f.servers[0]);
+  lease.release();
+  lease = pool.lease_idle();
+  REQUIRE(lease);
+  const std::int64_t until_ms = f.loop.now_ms() + 60;
+  CHECK(test::run_until(f.loop, [&] { return f.loop.now_ms() > until_ms; }));
+  f.exchange(lease, f.servers[0]);
+}
+
+TEST_CASE("the server's Keep-Alive hint shortens the idle time, with a margin, and never lengthens it") {
+  Fixture f;
+  std::string_view hint;
+  std::int64_t latest_ms = 0;
+  SUBCASE("shorter") {
+    f.settings.idle = std::chrono::hours(1);
+    hint = "timeout=3";
+    latest_ms = 2250;  // 3 s less the margin of 1 s, and the timer's eighth
+  }
+  SUBCASE("longer") {
+    f.settings.idle = std::chrono::milliseconds(1500);
+    hint = "timeout=60";
+    latest_ms = 1500;
+  }
+  SUBCASE("too short for the margin") {
+    f.settings.idle = std::chrono::hours(1);
+    hint = "timeout=1";
+    latest_ms = 563;
+  }
+  f.make_pool();
+  Lease lease = f.connect();
+  f.exchange(lease, f.servers[0],
+             "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nKeep-Alive: " + std::string(hint) + "\r\n\r\n");
+  const std::int64_t now_ms = f.loop.now_ms();
+  lease.release();
+  CHECK(f.loop.timers().next_deadline_ms() > now_ms + latest_ms / 2);
+  CHECK(f.loop.timers().next_deadline_ms() <= now_ms + latest_ms);
+}
+
+TEST_CASE("an idle connection that the server has closed is not leased") {
+  Fixture f;
+  upstream::ServerPool& pool = f.make_pool();
+  Lease lease = f.connect();
+  f.exchange(lease, f.servers[0]);
+  lease.release();
+  SUBCASE("the loop has seen it") {
+    f.servers[0].close();
+    CHECK(test::run_until(f.loop, [&] { return pool.idle_count() == 0; }));
+  }
+  SUBCASE("the loop has not: one idle for over a second is looked at") {
+    const std::int64_t until_ms = f.loop.now_ms() + 1001;
+    CHECK(test::run_until(f.loop, [&] { return f.loop.now_ms() > until_ms; }));
+    REQUIRE(pool.idle_count() == 1);
+    f.servers[0].close();
+  }
+  CHECK_FALSE(pool.lease_idle());
+  CHECK(pool.idle_count() == 0);
+}
+
+TEST_CASE("a connection that is refused is told to who waits, unless the lease has gone") {
+  Fixture f;
+  const test::Server refusing(false);
+  f.settings.address = refusing.address();
+  upstream::ServerPool& pool = f.make_pool();
+  Waiting waiting;
+  auto lease = pool.connect(waiting);
+  if (!lease) {  // known at once
+    CHECK(lease.error() == ECONNREFUSED);
+    CHECK(f.connections.live() == 0);
+    return;
+  }
+  SUBCASE("told") {
+    CHECK(test::run_until(f.loop, [&] { return waiting.failure != 0; }));
+    CHECK(waiting.failure == ECONNREFUSED);
+  }
+  SUBCASE("gone") {
+    lease->release();
+    test::settle(f.loop);
+    CHECK(waiting.failure == 0);
+  }
+  CHECK_FALSE(waiting.connected);
+}
+
+// The loop retires connections at the end of its turn, and reached for their pool.
+TEST_CASE("a pool may go with idle connections before the loop's turn ends") {
+  Fixture f;
+  f.make_pool();
+  Lease lease = f.connect();
+  f.exchange(lease, f.servers[0]);
+  lease.release();
+  f.pool.reset();
+  CHECK(f.connections.live() == 1);
+  test::settle(f.loop);
+  CHECK(f.connections.live() == 0);
+  CHECK(f.is_closed(f.servers[0]));
+}

@@ -8,10 +8,7 @@
 #include <string>
 
 #include "azulb/config/load.hpp"
-#if __has_include("azulb/daemon/demo.hpp")
 #include "azulb/daemon/demo.hpp"
-#define HAVE_DEMO
-#endif
 #include "azulb/daemon/process.hpp"
 #include "azulb/daemon/proxy_command.hpp"
 
@@ -70,7 +67,6 @@ int run_proxy(const ProxyOptions& options, bool print_config) {
   return 0;
 }
 
-#ifdef HAVE_DEMO
 int run_demo(const std::string& listen, const std::string& admin) {
   DemoReplicas replicas;
   if (auto started = replicas.start(3); !started) {
@@ -87,14 +83,13 @@ int run_demo(const std::string& listen, const std::string& admin) {
     fmt::print(stderr, "azulb demo: {}\n", started.error().message);
     return exit_failure;
   }
-  fmt::print("{}", demo_text(process.listening_on().front(), replicas.addresses()));
+  fmt::print("{}", demo_text(process.listening_on().front().text(), process.admin_address().text(), replicas.addresses()));
   std::fflush(stdout);
   process.run();
   replicas.stop();
   return 0;
 }
 
-#endif
 std::string version_text() {
   return fmt::format("azulb {} (libuv {}, {})", AZULB_VERSION, uv_version_string(),
 #if defined(__clang__)
@@ -149,9 +144,7 @@ int run(int argument_count, char** arguments) {
     return app.exit(error) == 0 ? 0 : exit_usage;
   }
   if (proxy->parsed()) return run_proxy(proxy_options, print_config);
-#ifdef HAVE_DEMO
   if (demo->parsed()) return run_demo(demo_listen, demo_admin);
-#endif
   if (!file.empty()) return run_file(file, check);
   fmt::print(stderr, "azulb: what shall I do? Give a configuration with -c FILE, or a command.\n\n{}", app.help());
   return exit_usage;

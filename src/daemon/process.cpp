@@ -72,8 +72,8 @@ base::Result<void> Process::start(config::Config config) {
   signals_.listen({SIGTERM, SIGINT, SIGUSR1}, [this](int number) { on_signal(number); });
   start_health_checks();
   loop_.timers().list(tick_interval).start(tick_);
-  for (const std::string& place : listening_on()) base::log_info("listening on {}", place);
-  if (admin_ != nullptr) base::log_info("admin pages on {}", admin_->address());
+  for (const base::SocketAddress& address : listening_on()) base::log_info("listening on {}", address.text());
+  if (admin_ != nullptr) base::log_info("admin pages on {}", admin_->address().text());
   base::log_info("azulb {} is ready: {} workers, process {}", AZULB_VERSION, workers_.size(), getpid());
   return {};
 }
@@ -235,12 +235,12 @@ void Process::end() {
   loop_.stop();
 }
 
-std::vector<std::string> Process::listening_on() const {
-  std::vector<std::string> places;
+std::vector<base::SocketAddress> Process::listening_on() const {
+  std::vector<base::SocketAddress> addresses;
   for (const auto& of_listener : sockets_) {
-    for (const auto& of_address : of_listener) places.push_back(of_address.front().address().text());
+    for (const auto& of_address : of_listener) addresses.push_back(of_address.front().address());
   }
-  return places;
+  return addresses;
 }
 
 admin::AdminSources Process::admin_sources() const {

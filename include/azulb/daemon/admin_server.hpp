@@ -19,7 +19,7 @@ class AdminServer final : private admin::LocalHandler {
   AdminServer(net::Loop& loop, std::vector<net::BoundSocket> sockets, Sources sources);
 
   void stop() { server_.stop(); }
-  std::string address() const { return sockets_.front().address().text(); }
+  const base::SocketAddress& address() const { return sockets_.front().address(); }
 
  private:
   void handle(admin::LocalExchange& exchange) override;

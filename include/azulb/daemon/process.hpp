@@ -37,7 +37,9 @@ class Process {
   void run();
 
   /// Where a listener listens, with the ports the kernel chose.
-  std::vector<std::string> listening_on() const;
+  std::vector<base::SocketAddress> listening_on() const;
+  /// Of the admin pages; a configuration without them has none.
+  const base::SocketAddress& admin_address() const { return admin_->address(); }
 
  private:
   base::Result<void> bind_listeners();

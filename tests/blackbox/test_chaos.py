@@ -105,6 +105,21 @@ def test_killed_and_restarted_at_once(field):
             load.wait_for_more(60)
 
 
+def test_all_that_was_in_flight_at_a_killed_replica_is_answered(azulb, crystal_apps):
+    """Default settings: eight requests fail at the same moment, and each of them is tried elsewhere."""
+    apps = crystal_apps(3)
+    proxy = azulb(*apps, process={"workers": 2})
+    clients = [proxy.client() for _ in range(24)]
+    for client in clients:
+        client.send_request("GET", "/slow?ms=500")
+    wait_until(lambda: proxy.servers_state()[apps[0].name]["active"] == 8, what="eight requests in flight")
+    apps[0].kill()
+    statuses = [client.read_response().status for client in clients]
+    for client in clients:
+        client.close()
+    assert statuses == [200] * 24
+
+
 def test_frozen(field):
     proxy, apps = field
     with Load(proxy) as load:

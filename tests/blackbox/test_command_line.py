@@ -385,6 +385,7 @@ def test_the_demos_websocket(azulb):
 
 def test_sockets_and_pid_file(azulb, scripted, tmp_path):
     proxy = azulb(scripted(always(OK)), process={"pid_file": str(tmp_path / "azulb.pid")})
+    wait_until((tmp_path / "azulb.pid").read_text, what="the process id in the file")
     assert int((tmp_path / "azulb.pid").read_text()) == proxy.pid
     proxy.stop()
     assert not (tmp_path / "azulb.pid").exists()

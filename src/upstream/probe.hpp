@@ -1,6 +1,7 @@
 // One health check: a connection, a request, a verdict.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -16,7 +17,7 @@
 namespace azulb::upstream {
 
 /// How much of a response's body is looked at.
-inline constexpr std::size_t checked_body_bytes = 64 * 1024;
+inline constexpr std::size_t checked_body_bytes = std::size_t{64} * 1024;
 
 /// Lives from `begin` until it has reported to its prober or been abandoned; then the loop retires it.
 class Probe final : private http1::ServerCodecOwner,

@@ -2,8 +2,6 @@
 #include "azulb/admin/local_server.hpp"
 
 #include <doctest/doctest.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,7 +15,11 @@
 #include <utility>
 #include <vector>
 
+#include "../support/loopback_client.hpp"
+
 using namespace azulb;
+using test::contains;
+using Client = test::LoopbackClient;
 using namespace std::chrono_literals;
 
 namespace {
@@ -39,50 +41,6 @@ class Signal {
   std::mutex mutex_;
   std::condition_variable changed_;
   int count_ = 0;
-};
-
-class Client {
- public:
-  explicit Client(const base::SocketAddress& address)
-      : descriptor_(socket(address.family(), SOCK_STREAM, 0)) {
-    const timeval limit{10, 0};
-    setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    REQUIRE(connect(descriptor_, address.get(), address.length()) == 0);
-  }
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-  ~Client() { close(descriptor_); }
-
-  void send(std::string_view text) {
-    REQUIRE(::send(descriptor_, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size()));
-  }
-  void end() { shutdown(descriptor_, SHUT_WR); }
-  /// Reads until `text` has come; all that was read so far. Less than wanted when the server closed.
-  std::string read_until(std::string_view text) {
-    while (received_.find(text) == std::string::npos && read_some()) {
-    }
-    return received_;
-  }
-  /// Reads to the server's end, which must be a clean one.
-  std::string read_all() {
-    while (read_some()) {
-    }
-    CHECK(last_ == 0);
-    return received_;
-  }
-  void forget() { received_.clear(); }
-
- private:
-  bool read_some() {
-    char buffer[65536];
-    last_ = recv(descriptor_, buffer, sizeof buffer, 0);
-    if (last_ > 0) received_.append(buffer, static_cast<std::size_t>(last_));
-    return last_ > 0;
-  }
-
-  int descriptor_;
-  ssize_t last_ = -1;
-  std::string received_;
 };
 
 /// Sends what it gets back, until the client ends.
@@ -213,7 +171,7 @@ class Server {
   std::string ask(std::string_view request) {
     Client client(address());
     client.send(request);
-    return client.read_all();
+    return client.take_all();
   }
 
   Pages pages;
@@ -228,10 +186,6 @@ class Server {
   admin::LocalServer server_;
   std::thread thread_;
 };
-
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
 
 constexpr std::string_view close_after = "Host: x\r\nConnection: close\r\n\r\n";
 
@@ -262,7 +216,7 @@ TEST_CASE("the local server keeps a connection and answers pipelined requests in
       "chunked\r\n\r\n"
       "3\r\none\r\n3\r\ntwo\r\n0\r\n\r\nGET /later HTTP/1.1\r\nHost: x\r\n\r\n");
   client.send(get("/other"));
-  const std::string answer = client.read_all();
+  const std::string answer = client.take_all();
   const std::size_t first = answer.find("204 No Content"), second = answer.find("\r\n\r\nonetwo");
   const std::size_t third = answer.find("\r\n\r\nlater\n"), fourth = answer.find("404 Not Found");
   CHECK(first < second);
@@ -292,7 +246,7 @@ TEST_CASE(
   Client client(server.address());
   client.send(chunked + "0\r\n\r\n" + get("/echo"));
   client.end();
-  const std::string answer = client.read_all();
+  const std::string answer = client.take_all();
   CHECK(answer.starts_with("HTTP/1.1 413 "));
   CHECK_FALSE(contains(answer, "200 OK"));
 }
@@ -303,9 +257,9 @@ TEST_CASE("the local server asks for a body that waits for 100 Continue") {
   client.send(
       "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: "
       "close\r\n\r\n");
-  CHECK(client.read_until("\r\n\r\n").starts_with("HTTP/1.1 100 Continue\r\n"));
+  CHECK(client.take_through("\r\n\r\n").starts_with("HTTP/1.1 100 Continue\r\n"));
   client.send("ok");
-  CHECK(client.read_all().ends_with("\r\n\r\nok"));
+  CHECK(client.take_all().ends_with("\r\n\r\nok"));
 }
 
 TEST_CASE("the local server refuses malformed requests and bodies") {
@@ -334,7 +288,7 @@ TEST_CASE("a client that is slow to read gets a large answer whole") {
   Client client(server.address());
   client.send(get("/large"));
   REQUIRE(server.pages.handled.wait());
-  const std::string answer = client.read_all();
+  const std::string answer = client.take_all();
   CHECK(answer.size() - answer.find("\r\n\r\n") - 4 == 8 << 20);
 }
 
@@ -352,7 +306,7 @@ TEST_CASE("a streamed answer comes as it is written, and the stream learns that 
   {
     Client client(server.address());
     client.send("GET /events HTTP/1.1\r\nHost: x\r\n\r\n");
-    const std::string answer = client.read_until("second\n\n");
+    const std::string answer = client.take_through("second\n\n");
     CHECK(contains(answer, "Content-Type: text/event-stream\r\n"));
     CHECK(contains(answer, "Transfer-Encoding: chunked\r\n"));
     CHECK(contains(answer, "data: first\n\n"));
@@ -365,7 +319,7 @@ TEST_CASE("a streamed answer waits for a client that is behind") {
   Client client(server.address());
   client.send("GET /flood HTTP/1.0\r\n\r\n");
   REQUIRE(server.pages.handled.wait());
-  const std::string answer = client.read_all();
+  const std::string answer = client.take_all();
   CHECK(answer.size() - answer.find("\r\n\r\n") - 4 == 8 << 20);
 }
 
@@ -373,8 +327,7 @@ TEST_CASE("an answer that is aborted does not look complete") {
   Server server;
   Client client(server.address());
   client.send("GET /abort HTTP/1.1\r\nHost: x\r\n\r\n");
-  const std::string answer = client.read_until("0\r\n\r\n");
-  CHECK_FALSE(answer.ends_with("0\r\n\r\n"));
+  CHECK(client.take_through("0\r\n\r\n").empty());
 }
 
 TEST_CASE("an upgraded connection passes bytes both ways, early ones too, and half-closes") {
@@ -384,15 +337,15 @@ TEST_CASE("an upgraded connection passes bytes both ways, early ones too, and ha
       "GET /upgrade HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: "
       "websocket\r\nSec-WebSocket-Version: 13\r\n"
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nearly");
-  const std::string answer = client.read_until("early");
+  const std::string answer = client.take_through("early");
   CHECK(answer.starts_with("HTTP/1.1 101 Switching Protocols\r\n"));
   CHECK(contains(answer, "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
   CHECK(contains(answer, "Upgrade: websocket\r\n"));
   CHECK(answer.ends_with("\r\n\r\nearly"));
   client.send("more");
-  client.read_until("more");
+  CHECK(client.take_through("more") == "more");
   client.end();
-  CHECK(client.read_all().ends_with("earlymore"));
+  CHECK(client.take_all().empty());
 }
 
 TEST_CASE("past the limit new connections wait until one is closed") {
@@ -401,14 +354,14 @@ TEST_CASE("past the limit new connections wait until one is closed") {
   auto second = std::make_unique<Client>(server.address());
   for (Client* client : {first.get(), second.get()}) {
     client->send("GET /events HTTP/1.1\r\nHost: x\r\n\r\n");
-    client->read_until("second");
+    client->take_through("second");
   }
   Client third(server.address());
   third.send(get("/other"));
   CHECK(server.connections() == 2);
   first.reset();
   second.reset();
-  CHECK(third.read_all().starts_with("HTTP/1.1 404 "));
+  CHECK(third.take_all().starts_with("HTTP/1.1 404 "));
 }
 
 TEST_CASE("past the limit an idle connection makes room") {
@@ -417,17 +370,17 @@ TEST_CASE("past the limit an idle connection makes room") {
   Client second(server.address());
   for (Client* client : {&first, &second}) {
     client->send("GET /other HTTP/1.1\r\nHost: x\r\n\r\n");
-    client->read_until("no\n");
+    client->take_through("no\n");
   }
   CHECK(server.ask(get("/other")).starts_with("HTTP/1.1 404 "));
-  CHECK(first.read_all().ends_with("no\n"));
+  CHECK(first.take_all().empty());
 }
 
 TEST_CASE("stopping tells every stream") {
   Server server;
   Client client(server.address());
   client.send("GET /events HTTP/1.1\r\nHost: x\r\n\r\n");
-  client.read_until("second");
+  client.take_through("second");
   CHECK(server.connections() == 1);
   server.stop();
   CHECK(server.pages.closed.wait());

@@ -2,74 +2,19 @@
 #include "azulb/daemon/demo.hpp"
 
 #include <doctest/doctest.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
-#include <array>
 #include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
 
+#include "../support/loopback_client.hpp"
+
 using namespace azulb;
+using test::contains;
+using Client = test::LoopbackClient;
 
 namespace {
-
-class Client {
- public:
-  explicit Client(const base::SocketAddress& address)
-      : descriptor_(socket(address.family(), SOCK_STREAM, 0)) {
-    const timeval limit{10, 0};
-    setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    setsockopt(descriptor_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    REQUIRE(connect(descriptor_, address.get(), address.length()) == 0);
-  }
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-  ~Client() { close(descriptor_); }
-
-  void send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      REQUIRE(sent > 0);
-      bytes.remove_prefix(static_cast<std::size_t>(sent));
-    }
-  }
-  /// Through the first `text`, taken off what has come; empty when the server ends before it.
-  std::string take_through(std::string_view text) {
-    std::size_t at;
-    while ((at = received_.find(text)) == std::string::npos) {
-      if (!read_some()) return {};
-    }
-    return take(at + text.size());
-  }
-  std::string take(std::size_t size) {
-    while (received_.size() < size) {
-      if (!read_some()) break;
-    }
-    const std::string taken = received_.substr(0, size);
-    received_.erase(0, taken.size());
-    return taken;
-  }
-  std::string take_all() {
-    while (read_some()) {
-    }
-    return take(received_.size());
-  }
-
- private:
-  bool read_some() {
-    std::array<char, 65536> buffer;
-    const ssize_t count = recv(descriptor_, buffer.data(), buffer.size(), 0);
-    REQUIRE(count >= 0);
-    received_.append(buffer.data(), static_cast<std::size_t>(count));
-    return count > 0;
-  }
-
-  int descriptor_;
-  std::string received_;
-};
 
 struct Replicas {
   daemon::DemoReplicas demo;
@@ -81,10 +26,6 @@ struct Replicas {
     return client.take_all();
   }
 };
-
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
 
 constexpr std::uint8_t opcode_continuation = 0, opcode_text = 1, opcode_binary = 2, opcode_close = 8,
                        opcode_ping = 9;

@@ -350,7 +350,7 @@ def test_demo(azulb):
             f"127.0.0.1:{azulb.admin_port}",
         ]
     )
-    names = {fetch(proxy.address).body for _ in range(6)}
+    names = {fetch(proxy.address).body.split(b"\n")[0] for _ in range(6)}
     assert len(names) == 3, "/ tells which replica answers, and there are three"
     assert fetch(proxy.address, target="/health").status == 200
     assert fetch(proxy.address, target="/status/418").status == 418

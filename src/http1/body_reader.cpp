@@ -31,7 +31,7 @@ BodyReader::Status BodyReader::read(std::string_view& bytes, const net::Connecti
   trailers.clear();
   if (kind_ == BodyKind::chunked) {
     for (;;) {
-      if (!connection.open() || connection.reading_paused()) return Status::paused;
+      if (!connection.open() || connection.reading_paused() || kind_ != BodyKind::chunked) return Status::paused;
       const ChunkedDecoder::Step step = decoder_.next(bytes, trailers);
       bytes.remove_prefix(step.consumed);
       switch (step.event) {

@@ -244,6 +244,7 @@ void ClientCodec::response_ended() {
   AZULB_ASSERT(response_begun_);
   response_done_ = true;
   reader_ = nullptr;
+  body_in_.stop();  // the stream is over: of a body that is still coming it is told nothing more
   if (phase_ == Phase::complete && keep_alive_) {
     next_request();
   } else {

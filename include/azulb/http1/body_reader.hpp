@@ -16,9 +16,11 @@ class BodyReader {
   enum class Status : std::uint8_t { need_more, complete, error, paused };
 
   void begin(http::BodyKind kind, std::uint64_t content_length);
+  /// The reader wants no more of it; also from within its `on_body`, which is then the last.
+  void stop() { begin(http::BodyKind::none, 0); }
 
   /// Passes body bytes from the front of `bytes` on to `reader` and takes them off. Stops early with `paused` when
-  /// `connection` is paused or closed in a callback. With `complete` the reader has not been told yet: the trailers lie in
+  /// `connection` is paused or closed, or the body stopped, in a callback. With `complete` the reader has not been told yet: the trailers lie in
   /// `trailers`.
   Status read(std::string_view& bytes, const net::Connection& connection, http::StreamReader& reader,
               http::FieldList& trailers);

@@ -184,6 +184,18 @@ TEST_CASE("an answer before the request's end closes the connection, and what fo
   CHECK(f.closed == 1);
 }
 
+TEST_CASE("a stream that is answered from within its body is told nothing more of it") {
+  Fixture f;
+  f.when_opened = [&](test::StreamRecorder& stream) {
+    stream.when_body = [&] { f.reply(stream, 413, "no"); };
+  };
+  f.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n");
+  CHECK(f.streams.size() == 1);
+  CHECK(f.streams[0].body == "one");
+  CHECK(f.streams[0].told() == "request POST /");
+  CHECK(f.answers().starts_with("HTTP/1.1 413 Test\r\n"));
+}
+
 TEST_CASE("a client that ignores the close is cut off after the linger timeout") {
   Fixture f;
   f.settings.linger_timeout = f.timeout(20);

@@ -49,8 +49,8 @@ class IntrusiveList {
   }
 
   bool empty() const { return head_.next_ == &head_; }
-  T& front() { return *static_cast<T*>(head_.next_); }
-  T& back() { return *static_cast<T*>(head_.previous_); }
+  T& front() { return static_cast<T&>(*head_.next_); }
+  T& back() { return static_cast<T&>(*head_.previous_); }
 
   void push_back(T& member) { insert(static_cast<Node&>(member), *head_.previous_); }
   void push_front(T& member) { insert(static_cast<Node&>(member), head_); }
@@ -72,7 +72,7 @@ class IntrusiveList {
   void for_each(Visit visit) {
     for (Node* node = head_.next_; node != &head_;) {
       Node* next = node->next_;
-      visit(*static_cast<T*>(node));
+      visit(static_cast<T&>(*node));
       node = next;
     }
   }

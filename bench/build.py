@@ -30,7 +30,7 @@ def build(directory, want_azulb, progress):
     log = os.path.join(directory, "bench-build.log")
     if not os.path.exists(os.path.join(directory, "build.ninja")):
         progress(f"configuring {directory}")
-        _run(["meson", "setup", directory, SOURCE, "-Dbench=true", "-Dtests=false", "--buildtype=release"], log)
+        _run(["meson", "setup", directory, SOURCE, "-Dbench=true", "-Dtests=disabled", "--buildtype=release"], log)
     progress("building the benchmark's programs")
     _run(["ninja", "-C", directory, *(f"bench/{program}" for program in PROGRAMS)], log)
     azulb = None

@@ -6,19 +6,19 @@ namespace azulb::http {
 
 // Each side of a stream has its own kind of head; to be told the other's is a programmer's mistake.
 void StreamReader::on_request(StoredRequest) {
-  AZULB_ASSERT(!"a request from a server");
+  AZULB_ASSERT(false && "a request from a server");
 }
 void StreamReader::on_bad_request(BadRequest) {
-  AZULB_ASSERT(!"a request from a server");
+  AZULB_ASSERT(false && "a request from a server");
 }
 void StreamReader::on_response(ResponseHead&, const ResponseInfo&) {
-  AZULB_ASSERT(!"a response from a client");
+  AZULB_ASSERT(false && "a response from a client");
 }
 void StreamWriter::write_request(const RequestHeadOut&) {
-  AZULB_ASSERT(!"a request to a client");
+  AZULB_ASSERT(false && "a request to a client");
 }
 void StreamWriter::write_response(const ResponseHeadOut&) {
-  AZULB_ASSERT(!"a response to a server");
+  AZULB_ASSERT(false && "a response to a server");
 }
 
 }  // namespace azulb::http

@@ -158,7 +158,7 @@ ParseStatus HeadParser::request_line(const char* base, std::size_t size, const H
       case State::status:
       case State::reason:
       case State::fields:
-        AZULB_ASSERT(!"a state of the request line");
+        AZULB_ASSERT(false && "a state of the request line");
     }
   }
   position_ = offset(at);

@@ -1,0 +1,126 @@
+// What the two codec targets share: a connection on one end of a socket pair, the peer's bytes sent in pieces on the
+// other, and the events that a stream's reader is told as one text that must not depend on the pieces.
+#pragma once
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "azulb/http/defect.hpp"
+#include "azulb/http/stream.hpp"
+#include "azulb/net/connection.hpp"
+#include "azulb/net/loop.hpp"
+#include "splitter.hpp"
+
+namespace azulb::fuzz {
+
+/// One for all inputs of a run.
+inline net::Loop& shared_loop() {
+  static net::Loop loop;
+  return loop;
+}
+
+/// The peer's end of the pair; `near` is for the connection, which owns it once it has adopted it.
+class Wire {
+ public:
+  Wire() {
+    int both[2];
+    FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, both) == 0);
+    near = both[0];
+    far_ = both[1];
+  }
+  Wire(const Wire&) = delete;
+  Wire& operator=(const Wire&) = delete;
+  ~Wire() { ::close(far_); }
+
+  /// Sends `bytes` in pieces, and lets the loop do what follows from each.
+  void send(std::string_view bytes, Splitter& splitter) {
+    for (std::size_t sent = 0; sent < bytes.size();) {
+      const std::size_t have = grow(sent, bytes.size(), splitter);
+      const std::string_view piece = bytes.substr(sent, have - sent);
+      const ssize_t count = ::send(far_, piece.data(), piece.size(), MSG_NOSIGNAL);
+      if (count < 0) {
+        FUZZ_CHECK(errno == EPIPE || errno == ECONNRESET);  // closed by azulb: the rest reaches no one
+        return;
+      }
+      FUZZ_CHECK(static_cast<std::size_t>(count) == piece.size());
+      sent = have;
+      settle();
+    }
+  }
+
+  /// Turns of the loop until nothing is left to do, taking what azulb sends.
+  void settle() {
+    for (int quiet = 0; quiet < 3; ++quiet) {
+      shared_loop().run_once(std::chrono::milliseconds(0));
+      if (receive()) quiet = 0;
+    }
+  }
+
+  void end_writing() {
+    shutdown(far_, SHUT_WR);
+    settle();
+  }
+
+  const std::string& received() const { return received_; }
+
+  int near = -1;
+
+ private:
+  bool receive() {
+    std::array<char, 16384> bytes;
+    const ssize_t count = recv(far_, bytes.data(), bytes.size(), 0);
+    if (count > 0) received_.append(bytes.data(), static_cast<std::size_t>(count));
+    return count > 0;
+  }
+
+  int far_ = -1;
+  std::string received_;
+};
+
+/// What readers were told. Body bytes are gathered: how many come at a time is the network's business.
+class Transcript {
+ public:
+  void add(std::string_view event) {
+    close_body();
+    text_ += event;
+    text_ += '\n';
+  }
+  void add_body(std::span<const char> bytes) { body_.append(bytes.data(), bytes.size()); }
+  void add_fields(std::span<const http::Field> fields) {
+    for (const http::Field& field : fields) {
+      text_.append(field.name).append(": ").append(field.value) += '\n';
+    }
+  }
+  void add_failure(const http::StreamFailure& failure) {
+    add("failure " + std::to_string(static_cast<int>(failure.kind)) + " " +
+        std::string(http::defect_word(failure.defect)));
+  }
+  const std::string& finish() {
+    close_body();
+    return text_;
+  }
+
+ private:
+  void close_body() {
+    if (!body_.empty()) text_ += "body " + body_ + '\n';
+    body_.clear();
+  }
+  std::string text_;
+  std::string body_;
+};
+
+inline void check_same(const std::string& whole, const std::string& split, const char* what) {
+  if (whole == split) return;
+  std::fprintf(stderr, "%s depends on the split\n--- whole\n%s\n--- split\n%s\n", what, whole.c_str(), split.c_str());
+  std::abort();
+}
+
+}  // namespace azulb::fuzz

@@ -116,11 +116,11 @@ config::LoadResult demo_config(const std::string& listen, const std::string& adm
                                const std::vector<base::SocketAddress>& replicas) {
   fmt::memory_buffer text;
   auto out = std::back_inserter(text);
-  // An open event stream must not hold up Ctrl-C for long.
-  fmt::format_to(out, "[process]\ndrain_timeout = \"3s\"\n\n");
-  fmt::format_to(
-      out,
-      "[access_log]\nformat = \"{{method}} {{target}} -> {{server}} {{status}} in {{duration_ms}} ms\"\n\n");
+  // An open event stream must not hold up Ctrl-C for long; and a plain shell's limit on open files is enough.
+  fmt::format_to(out, "[process]\ndrain_timeout = \"3s\"\nmax_connections = 256\n\n");
+  fmt::format_to(out,
+                 "[access_log]\nformat = \"{{method}} {{target}} -> {{server}} {{status}} in {{duration_ms}} "
+                 "ms, tries: {{attempts}}\"\n\n");
   fmt::format_to(out, "[admin]\naddress = '{}'\n\n[listener.demo]\naddress = '{}'\n\n", admin, listen);
   fmt::format_to(out, "[upstream.replicas]\nservers = [\n");
   for (std::size_t index = 0; index < replicas.size(); ++index)

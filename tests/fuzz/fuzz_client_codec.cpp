@@ -1,6 +1,6 @@
-// A client's bytes through http1::ClientCodec on a real connection, in arbitrary pieces: the streams that open, what
-// their readers are told and what the client receives do not depend on the pieces; nothing is parsed behind a refused
-// request or a response that said "close"; the connection always comes to its end.
+// A client's bytes through http1::ClientCodec on a real connection, in arbitrary pieces: the streams that
+// open, what their readers are told and what the client receives do not depend on the pieces; nothing is
+// parsed behind a refused request or a response that said "close"; the connection always comes to its end.
 // The input's first byte says how requests are answered, the rest are the bytes.
 #include <deque>
 #include <utility>
@@ -138,7 +138,9 @@ class Client::Stream final : public http::StreamReader {
       return true;
     }
     if (tunnel_ || !ended_) return false;
+    http::StreamWriter& writer = *writer_;  // `respond` forgets it; the codec lives on
     respond(200);
+    writer.flush();
     return true;
   }
 
@@ -198,7 +200,8 @@ Outcome converse(std::string_view bytes, Manner manner, std::uint64_t seed) {
   Client client(manner, wire);
   Splitter splitter(seed);
   const auto catch_up = [&] {
-    while (client.catch_up()) wire.settle();
+    while (client.catch_up())
+      wire.settle();
   };
   // Between pieces the reader catches up only with the seeds that split at random: else all arrives before.
   for (std::size_t sent = 0; sent < bytes.size();) {
@@ -229,7 +232,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (seed == 1 && size > 256) continue;  // byte by byte costs a turn of the loop each
     const Outcome split = converse(bytes, manner, seed);
     check_same(whole.told, split.told, "what the reader is told");
-    check_same(whole.received, split.received, "what the client receives");
+    // A reset takes with it what has not been sent, and that depends on the pieces.
+    if (!manner.abort_failed) check_same(whole.received, split.received, "what the client receives");
   }
   return 0;
 }

@@ -1,6 +1,7 @@
-// A server's bytes through http1::ServerCodec on a real connection, in arbitrary pieces: what the reader is told and
-// whether the connection may be used again do not depend on the pieces, and what follows a response never reaches a
-// reader. The input: a byte that says what is requested, a byte that says where the second response begins, the bytes.
+// A server's bytes through http1::ServerCodec on a real connection, in arbitrary pieces: what the reader is
+// told and whether the connection may be used again do not depend on the pieces, and what follows a response
+// never reaches a reader. The input: a byte that says what is requested, a byte that says where the second
+// response begins, the bytes.
 #include <utility>
 
 #include "azulb/http/forwarded.hpp"
@@ -102,7 +103,10 @@ class Server final : public http1::ServerCodecOwner, public http::StreamReader {
   void on_writable() override {}
 
  private:
-  void over() { open_ = final_head_ = tunnel_ = paused_ = false; }
+  void over() {
+    open_ = final_head_ = tunnel_ = paused_ = false;
+    if (codec_.reusable()) connection_.resume_reading();  // as the pool does
+  }
 
   const std::uint8_t manner_;
   Transcript transcript_;
@@ -117,7 +121,8 @@ class Server final : public http1::ServerCodecOwner, public http::StreamReader {
   bool idle_ended_ = false;
 };
 
-std::string converse(std::string_view first, std::string_view second, std::uint8_t manner, std::uint64_t seed) {
+std::string converse(std::string_view first, std::string_view second, std::uint8_t manner,
+                     std::uint64_t seed) {
   Wire wire;
   Server server(manner, wire);
   Splitter splitter(seed);
@@ -129,17 +134,20 @@ std::string converse(std::string_view first, std::string_view second, std::uint8
       const std::size_t have = grow(sent, bytes.size(), splitter);
       wire.send(bytes.substr(sent, have - sent), whole);
       if (seed > 1) {
-        while (server.catch_up()) wire.settle();
+        while (server.catch_up())
+          wire.settle();
       }
       sent = have;
     }
-    while (server.catch_up()) wire.settle();
+    while (server.catch_up())
+      wire.settle();
     usable += server.usable() ? "usable\n" : "not usable\n";
   };
   play(first);
   if (server.usable()) play(second);
   wire.end_writing();
-  while (server.catch_up()) wire.settle();
+  while (server.catch_up())
+    wire.settle();
   return server.told() + usable;
 }
 

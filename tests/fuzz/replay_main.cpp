@@ -1,5 +1,5 @@
-// In ordinary builds, what libFuzzer's main is in fuzzing builds: runs the target once on each file of the directories
-// (or on each file) named on the command line. A finding aborts, as it does under libFuzzer.
+// In ordinary builds, what libFuzzer's main is in fuzzing builds: runs the target once on each file of the
+// directories (or on each file) named on the command line. A finding aborts, as it does under libFuzzer.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What the two codec targets share: a connection on one end of a socket pair, the peer's bytes sent in pieces on the
-// other, and the events that a stream's reader is told as one text that must not depend on the pieces.
+// What the two codec targets share: a connection on one end of a socket pair, the peer's bytes sent in pieces
+// on the other, and the events that a stream's reader is told as one text that must not depend on the pieces.
 #pragma once
 
 #include <sys/socket.h>
@@ -119,7 +119,8 @@ class Transcript {
 
 inline void check_same(const std::string& whole, const std::string& split, const char* what) {
   if (whole == split) return;
-  std::fprintf(stderr, "%s depends on the split\n--- whole\n%s\n--- split\n%s\n", what, whole.c_str(), split.c_str());
+  std::fprintf(stderr, "%s depends on the split\n--- whole\n%s\n--- split\n%s\n", what, whole.c_str(),
+               split.c_str());
   std::abort();
 }
 

@@ -14,9 +14,21 @@ std::optional<std::uint32_t> Selector::choose_and_acquire(const Choice& choice) 
   // Before the choice: bounded loads count the request to be placed.
   upstream_.total_active_.fetch_add(1, std::memory_order_relaxed);
   std::optional<std::uint32_t> chosen = place(choice);
+  if (!chosen && !choice.tried.empty()) chosen = place_on_ejected(choice);
   if (!chosen && !choice.tried.empty()) chosen = place(Choice{choice.hash, {}});
   if (!chosen) upstream_.total_active_.fetch_sub(1, std::memory_order_relaxed);
   return chosen;
+}
+
+std::optional<std::uint32_t> Selector::place_on_ejected(const Choice& choice) {
+  for (std::uint32_t index = 0; index < upstream_.server_count(); ++index) {
+    ServerState& server = upstream_.server(index);
+    if (server.health() != Health::up || !server.ejected() || is_tried(choice, index)) continue;
+    ServerLoad::begin(server);
+    upstream_.policy_->server_changed(index);
+    return index;
+  }
+  return std::nullopt;
 }
 
 }  // namespace azulb::balance

@@ -59,6 +59,8 @@ Process::~Process() { stop_workers(); }
 base::Result<void> Process::start(config::Config config) {
   if (auto opened = base::open_log(log_settings(config.log)); !opened) return opened;
   std::signal(SIGPIPE, SIG_IGN);
+  // Before anything listens: whoever sees the port open may send a signal.
+  signals_.listen({SIGTERM, SIGINT, SIGUSR1}, [this](int number) { on_signal(number); });
   started_ns_ = base::wall_clock_ns();
   raise_descriptor_limit(config.process.max_connections);
   auto snapshot = proxy::Snapshot::build(std::move(config));
@@ -69,7 +71,6 @@ base::Result<void> Process::start(config::Config config) {
   if (auto started = start_admin(); !started) return started;
   if (auto written = pid_file_.write(snapshot_->config().process.pid_file); !written) return written;
   if (auto started = start_workers(); !started) return started;
-  signals_.listen({SIGTERM, SIGINT, SIGUSR1}, [this](int number) { on_signal(number); });
   start_health_checks();
   loop_.timers().list(tick_interval).start(tick_);
   for (const base::SocketAddress& address : listening_on()) base::log_info("listening on {}", address.text());

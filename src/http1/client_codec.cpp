@@ -91,6 +91,7 @@ void ClientCodec::accept_request(const http::RequestHead& head, std::string_view
   const http::RequestInfo& info = request->info;
   http10_ = request->head.version_minor == 0;
   head_request_ = request->head.method == http::Method::head;
+  client_closes_ = !info.keep_alive;
   keep_alive_ = info.keep_alive && !draining_;
   response_begun_ = response_done_ = write_ended_ = false;
   body_in_.begin(info.body, info.content_length);
@@ -106,7 +107,7 @@ void ClientCodec::accept_request(const http::RequestHead& head, std::string_view
 
 void ClientCodec::refuse(http::BadRequest bad) {
   timer_.stop();
-  http10_ = head_request_ = keep_alive_ = false;
+  http10_ = head_request_ = keep_alive_ = client_closes_ = false;
   response_begun_ = response_done_ = false;
   phase_ = Phase::lingering;  // nothing more of this connection is parsed
   reader_ = &acceptor_.open_stream(*this);
@@ -264,7 +265,7 @@ void ClientCodec::next_request() {
 
 void ClientCodec::finish() {
   // Closing while the client still sends would turn into a reset that may overtake the response.
-  const bool nothing_follows = half_closed_ || (phase_ == Phase::complete && connection_.unconsumed_bytes() == 0);
+  const bool nothing_follows = half_closed_ || (client_closes_ && phase_ == Phase::complete && connection_.unconsumed_bytes() == 0);
   phase_ = Phase::lingering;
   connection_.flush();
   if (!connection_.open()) return;
@@ -306,6 +307,10 @@ void ClientCodec::close() {
 std::uint64_t ClientCodec::raw_readable_bytes() const {
   if (connection_.unconsumed_bytes() > 0) return 0;
   return phase_ == Phase::body || phase_ == Phase::tunnel ? body_in_.raw_bytes() : 0;
+}
+
+void ClientCodec::end_raw_reading() {
+  if (phase_ == Phase::body && body_in_.complete()) request_ended({});
 }
 
 void ClientCodec::on_timeout() {

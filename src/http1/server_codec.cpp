@@ -18,6 +18,7 @@ http::StreamWriter& ServerCodec::open_stream(http::StreamReader& reader) {
   phase_ = Phase::head;
   parser_.reset();
   sent_before_ = connection_.sent_bytes();
+  received_before_ = connection_.received_bytes();
   keep_alive_ = request_done_ = upgrade_wanted_ = false;
   return *this;
 }
@@ -145,8 +146,9 @@ void ServerCodec::on_failure(int system_error) {
   fail({.kind = kind, .system_error = system_error});
 }
 
-void ServerCodec::fail(const StreamFailure& failure) {
+void ServerCodec::fail(StreamFailure failure) {
   phase_ = Phase::ended;
+  failure.unanswered = connection_.received_bytes() == received_before_;
   if (http::StreamReader* reader = std::exchange(reader_, nullptr)) reader->on_failure(failure);
 }
 
@@ -183,6 +185,8 @@ std::uint64_t ServerCodec::raw_readable_bytes() const {
   return phase_ == Phase::body || phase_ == Phase::tunnel ? body_in_.raw_bytes() : 0;
 }
 
-void ServerCodec::raw_read(std::uint64_t size_bytes) { body_in_.skip(size_bytes); }
+void ServerCodec::end_raw_reading() {
+  if (phase_ == Phase::body && reader_ != nullptr && body_in_.complete()) response_ended({}, false);
+}
 
 }  // namespace azulb::http1

@@ -11,6 +11,7 @@
 #include <cerrno>
 
 #include "azulb/base/assert.hpp"
+#include "azulb/net/splice.hpp"
 
 namespace azulb::net {
 namespace {
@@ -70,7 +71,10 @@ void Connection::on_events(std::uint32_t events) {
     fail(ECONNRESET);
     return;
   }
-  if ((events & EPOLLOUT) != 0 && !output_.empty()) flush_output();
+  if ((events & EPOLLOUT) != 0) {
+    if (!output_.empty()) flush_output();
+    if (open() && splice_in_ != nullptr) splice_in_->on_sink_ready();
+  }
   if (open() && readable_) read_and_deliver();
 }
 
@@ -94,6 +98,7 @@ void Connection::on_deferred() {
 
 void Connection::read_and_deliver() {
   if (paused_) return;
+  if (splice_out_ != nullptr) return splice_out_->on_source_ready();
   if (offer_again_) deliver_unconsumed();
   if (open() && !paused_ && readable_) receive();
   if (!open() || paused_) return;

@@ -300,7 +300,7 @@ char* AccessLogFormat::format_combined(const AccessRecord& record, char* out) {
   out = put("\" ", out);
   field(AccessField::status);
   *out++ = ' ';
-  field(AccessField::bytes_sent);
+  out = put_number(record.body_bytes_sent, out);
   out = put(" \"", out);
   field(AccessField::referer);
   out = put("\" \"", out);

@@ -137,6 +137,7 @@ void Attempt::on_failure(const StreamFailure& failure) {
              .error = ServerError::timeout};
       break;
   }
+  end.unanswered = failure.unanswered;
   exchange_.attempt_failed(end);
 }
 

@@ -113,14 +113,14 @@ void Exchange::on_timeout() {
     case ExchangePhase::waiting:
       stop_waiting();
       return reply_error(ErrorWord::queue_timeout, "no server became available in time");
-    case ExchangePhase::backing_off: return choose_server();
+    case ExchangePhase::backing_off: return retry_within_budget();
     case ExchangePhase::connecting:
       return attempt_failed({.kind = balance::FailureKind::timeout,
                              .word = ErrorWord::upstream_timeout,
                              .error = ServerError::timeout});
     case ExchangePhase::requesting:
       if (!request_complete_ && !client_paused_) {
-        attempt_.end();
+        end_attempt();
         return reply_error(ErrorWord::request_timeout, "the request body did not come in time");
       }
       return attempt_failed({.kind = balance::FailureKind::timeout,
@@ -132,14 +132,14 @@ void Exchange::on_timeout() {
     case ExchangePhase::tunnel: return abort_response(ErrorWord::tunnel_timeout);
     case ExchangePhase::begun:
     case ExchangePhase::choosing:
-    case ExchangePhase::done: AZULB_ASSERT(!"a timer in a phase without one");
+    case ExchangePhase::done: AZULB_ASSERT(false && "a timer in a phase without one");
   }
 }
 
 void Exchange::finish(ErrorWord error) {
   if (phase_ == ExchangePhase::waiting) stop_waiting();
   timer_.stop();
-  attempt_.end();
+  end_attempt();
   release_retry_budget();
   enter(ExchangePhase::done);
   const std::int64_t now_ns = base::monotonic_ns();
@@ -181,6 +181,7 @@ void Exchange::write_access_record(ErrorWord error, std::int64_t now_ns) {
   record.attempts = attempts_;
   record.bytes_received = received_bytes_;
   record.bytes_sent = client_.written_bytes() - written_before_;
+  record.body_bytes_sent = body_sent_bytes_;
   record.duration_ns = now_ns - begun_ns_;
   if (first_byte_ns_ != 0) record.time_to_first_byte_ns = first_byte_ns_ - begun_ns_;
   if (attempt_.request_sent_ns() != 0) record.upstream_time_ns = now_ns - attempt_.request_sent_ns();

@@ -18,6 +18,9 @@ constexpr AttemptEnd connect_failure{.kind = balance::FailureKind::error,
                                      .word = ErrorWord::upstream_connect,
                                      .error = ServerError::connect};
 
+// How often a retry asks again for a place in the budget.
+constexpr std::chrono::milliseconds budget_poll_interval{5};
+
 }  // namespace
 
 std::uint64_t Exchange::request_hash() const {
@@ -150,11 +153,12 @@ void Exchange::send_request() {
   if (request_complete_) {
     finish_request();
   } else {
+    writer.flush();
     if (client_paused_ && writer.queued_bytes() <= net::queue_high_bytes) {
       client_paused_ = false;
       client_writer_.resume_reading();
     }
-    client_.listener().body_timeout->start(timer_);
+    if (!client_paused_) client_.listener().body_timeout->start(timer_);
   }
 }
 
@@ -197,6 +201,7 @@ void Exchange::forward_request_body(std::span<const char> bytes) {
     }
   }
   if (phase_ == ExchangePhase::requesting) client_.listener().body_timeout->start(timer_);
+  start_transfer(Direction::to_server, bytes.size());
 }
 
 void Exchange::attempt_writable() {
@@ -219,7 +224,8 @@ void Exchange::attempt_failed(const AttemptEnd& end) {
     return abort_response(end.word);
   }
   // A kept connection that broke before any answer says nothing about the server: it was stale.
-  if (attempt_.reused_connection() && end.kind == balance::FailureKind::error && phase_ == ExchangePhase::requesting &&
+  if (attempt_.reused_connection() && end.unanswered && end.kind == balance::FailureKind::error &&
+      phase_ == ExchangePhase::requesting &&
       may_reuse_connection()) {
     enter(ExchangePhase::connecting);
     if (attempt_.begin_again() != 0) return attempt_failed(connect_failure);
@@ -245,11 +251,9 @@ bool Exchange::retry(const AttemptEnd& end, int status) {
   const balance::RetryDecision decision =
       balance::decide_retry(state.settings().retry, failure, worker_.random().next());
   if (!decision.retry()) return false;
-  if (!budget_taken_ && !state.retry_budget().try_acquire(state.total_active())) return false;
-  budget_taken_ = true;
-  attempt_.end();
+  end_attempt();
   if (decision.delay_ms == 0) {
-    choose_server();
+    retry_within_budget();
   } else {
     enter(ExchangePhase::backing_off);
     worker_.loop().timers().start(timer_, std::chrono::milliseconds(decision.delay_ms));
@@ -257,8 +261,32 @@ bool Exchange::retry(const AttemptEnd& end, int status) {
   return true;
 }
 
-void Exchange::give_up(const AttemptEnd& end) {
+void Exchange::retry_within_budget() {
+  // The budget bounds how many retries run at once; who finds it used up waits for a place, as for a server.
+  WorkerUpstream& upstream = worker_.upstream(upstream_);
+  balance::UpstreamState& state = *upstream.snapshot->state;
+  if (budget_taken_ || state.retry_budget().try_acquire(state.total_active())) {
+    budget_taken_ = true;
+    return choose_server();
+  }
+  const std::int64_t now_ns = base::monotonic_ns();
+  if (waiting_since_ns_ == 0) waiting_since_ns_ = now_ns;
+  const std::int64_t waited_ms = (now_ns - waiting_since_ns_) / 1'000'000;
+  if (waited_ms >= upstream.snapshot->config->queue_timeout.count()) {
+    return reply_error(ErrorWord::queue_timeout, "too many retries are under way");
+  }
+  if (phase_ != ExchangePhase::backing_off) enter(ExchangePhase::backing_off);
+  worker_.loop().timers().list(budget_poll_interval).start(timer_);
+}
+
+void Exchange::end_attempt() {
+  if (to_client_ != nullptr) to_client_->cancel();
+  if (to_server_ != nullptr) to_server_->cancel();
   attempt_.end();
+}
+
+void Exchange::give_up(const AttemptEnd& end) {
+  end_attempt();
   reply_error(end.word);
 }
 

@@ -12,6 +12,12 @@
 #include "azulb/proxy/worker.hpp"
 
 namespace azulb::proxy {
+namespace {
+
+// A read that brought so much has more behind it.
+constexpr std::size_t bulk_read_bytes = 32 * 1024;
+
+}  // namespace
 
 void Exchange::attempt_response(http::ResponseHead& head, const http::ResponseInfo& info) {
   http::ResponseHeadOut out;
@@ -48,12 +54,14 @@ bool Exchange::connection_used_up() const {
 }
 
 void Exchange::attempt_body(std::span<const char> bytes) {
+  body_sent_bytes_ += bytes.size();
   client_writer_.write_body(bytes);
   if (phase_ == ExchangePhase::tunnel) {
     worker_.upstream(upstream_).tunnel_timeout->start(timer_);
   } else {
     worker_.upstream(upstream_).idle_timeout->start(timer_);
   }
+  start_transfer(Direction::to_client, bytes.size());
   if (client_writer_.queued_bytes() <= net::queue_high_bytes) return;
   client_writer_.flush();
   if (client_writer_.queued_bytes() <= net::queue_high_bytes) return;
@@ -61,6 +69,39 @@ void Exchange::attempt_body(std::span<const char> bytes) {
   server_paused_ = true;
   attempt_.writer()->pause_reading();
   if (phase_ == ExchangePhase::responding) timer_.stop();
+}
+
+void Exchange::start_transfer(Direction direction, std::size_t read_bytes) {
+  // Only while bytes come in bulk: what is read in small pieces is cheaper to copy.
+  if (read_bytes < bulk_read_bytes) return;
+  http::StreamWriter& server = *attempt_.writer();
+  const bool to_client = direction == Direction::to_client;
+  http::StreamWriter& from = to_client ? server : client_writer_;
+  http::StreamWriter& to = to_client ? client_writer_ : server;
+  to.flush();
+  if (!RawTransfer::possible(from, to)) return;
+  std::unique_ptr<RawTransfer>& transfer = to_client ? to_client_ : to_server_;
+  if (transfer == nullptr) transfer = std::make_unique<RawTransfer>(*this, direction, from, to);
+  // A tunnel goes back to copying when it falls quiet, so that idle ones hold no pipe.
+  if (!transfer->running()) transfer->start(phase_ == ExchangePhase::tunnel);
+}
+
+void Exchange::transferred(Direction direction, std::uint64_t size_bytes, bool sink_behind) {
+  if (direction == Direction::to_client) {
+    body_sent_bytes_ += size_bytes;
+  } else {
+    received_bytes_ += size_bytes;
+  }
+  WorkerUpstream& upstream = worker_.upstream(upstream_);
+  if (phase_ == ExchangePhase::tunnel) {
+    upstream.tunnel_timeout->start(timer_);
+  } else if (sink_behind) {
+    timer_.stop();  // the write timeout of its connection watches over it
+  } else if (phase_ == ExchangePhase::responding) {
+    upstream.idle_timeout->start(timer_);
+  } else if (phase_ == ExchangePhase::requesting) {
+    client_.listener().body_timeout->start(timer_);
+  }
 }
 
 void Exchange::on_writable() {
@@ -121,6 +162,7 @@ void Exchange::on_body(std::span<const char> bytes) {
     http::StreamWriter& writer = *attempt_.writer();
     writer.write_body(bytes);
     worker_.upstream(upstream_).tunnel_timeout->start(timer_);
+    start_transfer(Direction::to_server, bytes.size());
     if (writer.queued_bytes() <= net::queue_high_bytes) return;
     writer.flush();
     if (writer.queued_bytes() <= net::queue_high_bytes) return;
@@ -130,7 +172,7 @@ void Exchange::on_body(std::span<const char> bytes) {
   }
   if (body_too_large(received_bytes_ - request_->head_bytes)) {
     if (phase_ == ExchangePhase::responding) return abort_response(ErrorWord::body_too_large);
-    attempt_.end();
+    end_attempt();
     return reply_error(ErrorWord::body_too_large);
   }
   forward_request_body(bytes);
@@ -152,7 +194,7 @@ void Exchange::on_end(std::span<http::Field> trailers) {
 void Exchange::on_failure(const http::StreamFailure& failure) {
   if (failure.kind == http::StreamFailure::Kind::malformed && status_ == 0) {
     if (phase_ == ExchangePhase::waiting) stop_waiting();
-    attempt_.end();
+    end_attempt();
     return reply_error(ErrorWord::bad_request, http::defect_word(failure.defect));
   }
   abort_response(failure.kind == http::StreamFailure::Kind::malformed ? ErrorWord::bad_request
@@ -212,7 +254,10 @@ void Exchange::reply(const LocalReply& reply) {
   out.content_length = bodyless ? 0 : body.size();
   out.close = worker_.draining() || connection_used_up() || client_.refused();
   client_writer_.write_response(out);
-  if (!bodyless && !is_head_request()) client_writer_.write_body(std::span(body.data(), body.size()));
+  if (!bodyless && !is_head_request()) {
+    client_writer_.write_body(std::span(body.data(), body.size()));
+    body_sent_bytes_ = body.size();
+  }
   client_writer_.flush();  // the body lies on this stack
   client_writer_.write_end({});
   finish(reply.error);

@@ -29,6 +29,8 @@ struct StreamFailure {
   Kind kind = Kind::closed;
   Defect defect = Defect::none;
   int system_error = 0;
+  /// Not one byte of an answer had come: what became of the request is known to nobody but the peer.
+  bool unanswered = false;
 };
 
 /// A client's message that is no request.
@@ -96,10 +98,11 @@ class StreamWriter {
   virtual std::uint64_t raw_readable_bytes() const = 0;
   /// How many of the body's next bytes may be written to `raw_connection` as they are.
   virtual std::uint64_t raw_writable_bytes() const = 0;
-  /// `size_bytes` were moved past the codec, from or to `raw_connection`. When that was the last of the body,
-  /// the reader gets its `on_end` later in the turn.
+  /// `size_bytes` were moved past the codec, from or to `raw_connection`.
   virtual void raw_read(std::uint64_t size_bytes) = 0;
   virtual void raw_written(std::uint64_t size_bytes) = 0;
+  /// After the last `raw_read` of a body: the one call that calls back, with `on_end`, if the body is complete.
+  virtual void end_raw_reading() = 0;
 };
 
 /// What stands above a client's codec: takes new streams, and learns of the connection's end.

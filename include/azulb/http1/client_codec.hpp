@@ -58,6 +58,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
   std::uint64_t raw_writable_bytes() const override { return body_out_.raw_bytes(); }
   void raw_read(std::uint64_t size_bytes) override { body_in_.skip(size_bytes); }
   void raw_written(std::uint64_t size_bytes) override { body_out_.skip(size_bytes); }
+  void end_raw_reading() override;
 
  private:
   enum class Phase : std::uint8_t {
@@ -95,6 +96,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
   bool http10_ : 1 = false;           // the request's version
   bool head_request_ : 1 = false;     // the response has no body
   bool keep_alive_ : 1 = false;       // the connection may carry another request
+  bool client_closes_ : 1 = false;  // by its own word no further request follows
   bool response_begun_ : 1 = false;
   bool response_done_ : 1 = false;
   bool draining_ : 1 = false;

@@ -57,8 +57,9 @@ class ServerCodec final : public net::ConnectionHandler, public http::StreamWrit
   net::Connection* raw_connection() override { return &connection_; }
   std::uint64_t raw_readable_bytes() const override;
   std::uint64_t raw_writable_bytes() const override { return body_out_.raw_bytes(); }
-  void raw_read(std::uint64_t size_bytes) override;
+  void raw_read(std::uint64_t size_bytes) override { body_in_.skip(size_bytes); }
   void raw_written(std::uint64_t size_bytes) override { body_out_.skip(size_bytes); }
+  void end_raw_reading() override;
 
  private:
   enum class Phase : std::uint8_t {
@@ -73,7 +74,7 @@ class ServerCodec final : public net::ConnectionHandler, public http::StreamWrit
   std::string_view read_head(std::string_view bytes);
   std::string_view read_body(std::string_view bytes);
   void response_ended(std::span<http::Field> trailers, bool more_follows);
-  void fail(const http::StreamFailure& failure);
+  void fail(http::StreamFailure failure);
 
   net::Connection& connection_;
   CodecScratch& scratch_;
@@ -83,6 +84,7 @@ class ServerCodec final : public net::ConnectionHandler, public http::StreamWrit
   BodyReader body_in_;
   BodyWriter body_out_;
   std::uint64_t sent_before_ = 0;
+  std::uint64_t received_before_ = 0;
   std::uint32_t keep_alive_timeout_s_ = 0;
   http::Method method_ = http::Method::other;
   Phase phase_ = Phase::connecting;

@@ -14,6 +14,8 @@
 
 namespace azulb::net {
 
+class Splice;
+
 /// What a connection tells its owner. None of these is called from within a call to the connection, and none after
 /// `close` or `abort`; each may close the connection (the object itself lives until the end of the loop's turn).
 class ConnectionHandler {
@@ -98,7 +100,7 @@ class Connection final : private Watcher, private Deferred {
 
  private:
   friend class Gather;
-  friend class Splicer;
+  friend class Splice;
   void on_events(std::uint32_t events) override;
   void on_deferred() override;
   void finish_connecting();
@@ -121,6 +123,8 @@ class Connection final : private Watcher, private Deferred {
   std::uint64_t received_bytes_ = 0;
   std::uint64_t sent_bytes_ = 0;
   TimerList* write_timeout_ = nullptr;
+  Splice* splice_out_ = nullptr;  // takes what is read, instead of the handler
+  Splice* splice_in_ = nullptr;   // writes when the socket is writable
   MemberTimer<Connection, &Connection::on_write_timeout> write_timer_{*this};
   int descriptor_ = -1;
   int failure_ = 0;  // errno that is to be told to the handler once what was received has been delivered

@@ -19,6 +19,7 @@
 #include "azulb/base/result.hpp"
 #include "azulb/net/gather.hpp"
 #include "azulb/net/mailbox.hpp"
+#include "azulb/net/pipe_pool.hpp"
 #include "azulb/net/timers.hpp"
 
 namespace azulb::net {
@@ -64,7 +65,7 @@ class Retired {
 class Loop {
  public:
   /// Size of the shared read buffer: the most one read returns.
-  static constexpr std::size_t read_buffer_bytes = 64 * 1024;
+  static constexpr std::size_t read_buffer_bytes = 80 * 1024;  // a body of 64 KiB and its head come in one read
 
   Loop();
   Loop(const Loop&) = delete;
@@ -83,6 +84,7 @@ class Loop {
   void post(Mailbox::Message message) { mailbox_.post(std::move(message)); }
   TimerQueue& timers() { return timers_; }
   Gather& gather() { return gather_; }
+  PipePool& pipes() { return pipes_; }
   /// Milliseconds of the monotonic clock, read once a turn.
   std::int64_t now_ms() const { return timers_.now_ms(); }
 
@@ -124,6 +126,7 @@ class Loop {
   };
 
   Gather gather_;
+  PipePool pipes_;
   uv_loop_t uv_;
   Mailbox mailbox_;
   int epoll_ = -1;

@@ -23,6 +23,7 @@ struct AttemptEnd {
   balance::FailureKind kind = balance::FailureKind::error;
   ErrorWord word = ErrorWord::upstream_reset;
   ServerError error = ServerError::reset;
+  bool unanswered = false;  // not one byte of an answer had come
 };
 
 struct AttemptAwaiting;  // the tag of WorkerServer::awaiting

@@ -17,6 +17,7 @@
 #include "azulb/proxy/attempt.hpp"
 #include "azulb/proxy/error_word.hpp"
 #include "azulb/proxy/exchange_phase.hpp"
+#include "azulb/proxy/raw_transfer.hpp"
 #include "azulb/proxy/request_summary.hpp"
 
 namespace azulb::proxy {
@@ -55,6 +56,9 @@ class Exchange final : public base::ListNode<ExchangeWaiting>, private http::Str
   /// A server is down by its health checks while its answer is awaited: tried elsewhere, if that is allowed.
   void server_went_down();
 
+  /// From a transfer inside the kernel.
+  void transferred(Direction direction, std::uint64_t size_bytes, bool sink_behind);
+
   /// From the worker, while waiting: a server may have become available. True if it no longer waits.
   bool try_again();
 
@@ -85,12 +89,14 @@ class Exchange final : public base::ListNode<ExchangeWaiting>, private http::Str
   void wait_for_server();
   void stop_waiting();
   bool retry(const AttemptEnd& end, int status);
+  void end_attempt();
   void give_up(const AttemptEnd& end);
   std::uint64_t request_hash() const;
   bool may_reuse_connection() const;
   void send_request();
   void forward_request_body(std::span<const char> bytes);
   void finish_request();
+  void retry_within_budget();
   void release_retry_budget();
 
   // exchange_response.cpp: what goes to the client
@@ -98,6 +104,7 @@ class Exchange final : public base::ListNode<ExchangeWaiting>, private http::Str
   void reply(const LocalReply& reply);
   void reply_error(ErrorWord error, std::string_view detail = {}, int status = 0);
   void abort_response(ErrorWord error);
+  void start_transfer(Direction direction, std::size_t read_bytes);
   bool connection_used_up() const;
   bool is_head_request() const;
 
@@ -106,6 +113,8 @@ class Exchange final : public base::ListNode<ExchangeWaiting>, private http::Str
   http::StreamWriter& client_writer_;
   http::StoredRequest request_;
   base::Buffer replay_;            // the request body so far, for another attempt or until the first is connected
+  std::unique_ptr<RawTransfer> to_client_;   // of a large body, once it is one
+  std::unique_ptr<RawTransfer> to_server_;
   std::unique_ptr<RequestSummary> summary_;  // of a tunnel, instead of `request_`
   http::StoredFields trailers_;    // of the request
   Attempt attempt_{*this};
@@ -117,6 +126,7 @@ class Exchange final : public base::ListNode<ExchangeWaiting>, private http::Str
   std::int64_t waiting_since_ns_ = 0;
   std::int64_t queue_ns_ = -1;
   std::uint64_t received_bytes_ = 0;     // of the request, head and body
+  std::uint64_t body_sent_bytes_ = 0;    // of the response, without framing
   std::uint64_t written_before_ = 0;     // by the client's connection, before this exchange
   std::uint32_t upstream_;
   std::uint32_t route_;

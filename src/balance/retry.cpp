@@ -114,4 +114,12 @@ void RetryBudget::release() {
   AZULB_ASSERT(before > 0);
 }
 
+void RetryBudget::record(bool succeeded) {
+  if (!succeeded) {
+    failures_in_a_row_.fetch_add(1, std::memory_order_relaxed);
+  } else if (failures_in_a_row_.load(std::memory_order_relaxed) != 0) {
+    failures_in_a_row_.store(0, std::memory_order_relaxed);
+  }
+}
+
 }  // namespace azulb::balance

@@ -113,7 +113,7 @@ void Exchange::on_timeout() {
     case ExchangePhase::waiting:
       stop_waiting();
       return reply_error(ErrorWord::queue_timeout, "no server became available in time");
-    case ExchangePhase::backing_off: return retry_within_budget();
+    case ExchangePhase::backing_off: return backed_off();
     case ExchangePhase::connecting:
       return attempt_failed({.kind = balance::FailureKind::timeout,
                              .word = ErrorWord::upstream_timeout,

@@ -1,4 +1,4 @@
-// An exchange's way to a server: choosing, waiting, sending, trying again.
+// An exchange's way to a server: choosing, waiting, sending.
 #include <algorithm>
 #include <cstring>
 
@@ -11,18 +11,6 @@
 #include "azulb/proxy/worker.hpp"
 
 namespace azulb::proxy {
-namespace {
-
-// Out of descriptors, an unreachable address, or a unix socket that nobody listens on: known at once.
-constexpr AttemptEnd connect_failure{.kind = balance::FailureKind::error,
-                                     .word = ErrorWord::upstream_connect,
-                                     .error = ServerError::connect};
-
-// How often a retry asks again for a place in the budget.
-constexpr std::chrono::milliseconds budget_poll_interval{5};
-
-}  // namespace
-
 std::uint64_t Exchange::request_hash() const {
   const config::HashKey& key = worker_.snapshot().upstream(upstream_).config->hash_key;
   const http::Request& request = *request_.operator->();
@@ -209,95 +197,6 @@ void Exchange::attempt_writable() {
   client_paused_ = false;
   client_writer_.resume_reading();
   if (phase_ == ExchangePhase::requesting && !request_complete_) client_.listener().body_timeout->start(timer_);
-}
-
-void Exchange::release_retry_budget() {
-  if (!budget_taken_) return;
-  budget_taken_ = false;
-  worker_.upstream(upstream_).snapshot->state->retry_budget().release();
-}
-
-void Exchange::attempt_failed(const AttemptEnd& end) {
-  if (phase_ == ExchangePhase::responding || phase_ == ExchangePhase::tunnel) {
-    attempt_.record_error(end.error);
-    attempt_.record_outcome(balance::Outcome::error);
-    return abort_response(end.word);
-  }
-  // A kept connection that broke before any answer says nothing about the server: it was stale.
-  if (attempt_.reused_connection() && end.unanswered && end.kind == balance::FailureKind::error &&
-      phase_ == ExchangePhase::requesting &&
-      may_reuse_connection()) {
-    enter(ExchangePhase::connecting);
-    if (attempt_.begin_again() != 0) return attempt_failed(connect_failure);
-    return worker_.upstream(upstream_).connect_timeout->start(timer_);
-  }
-  attempt_.record_error(end.error);
-  attempt_.record_outcome(balance::Outcome::error);
-  if (!retry(end, 0)) give_up(end);
-}
-
-bool Exchange::retry(const AttemptEnd& end, int status) {
-  balance::UpstreamState& state = *worker_.upstream(upstream_).snapshot->state;
-  const balance::AttemptFailure failure{
-      .kind = end.kind,
-      .status = status,
-      .attempts_made = attempts_,
-      .elapsed_ms = (base::monotonic_ns() - first_attempt_ns_) / 1'000'000,
-      .idempotent = request_->info.idempotent,
-      .request_bytes_sent = !attempt_.nothing_sent(),
-      .body_replayable = replayable_,
-      .response_started = status_ != 0,
-  };
-  const balance::RetryDecision decision =
-      balance::decide_retry(state.settings().retry, failure, worker_.random().next());
-  if (!decision.retry()) return false;
-  end_attempt();
-  if (decision.delay_ms == 0) {
-    retry_within_budget();
-  } else {
-    enter(ExchangePhase::backing_off);
-    worker_.loop().timers().start(timer_, std::chrono::milliseconds(decision.delay_ms));
-  }
-  return true;
-}
-
-void Exchange::retry_within_budget() {
-  // The budget bounds how many retries run at once; who finds it used up waits for a place, as for a server.
-  WorkerUpstream& upstream = worker_.upstream(upstream_);
-  balance::UpstreamState& state = *upstream.snapshot->state;
-  if (budget_taken_ || state.retry_budget().try_acquire(state.total_active())) {
-    budget_taken_ = true;
-    return choose_server();
-  }
-  const std::int64_t now_ns = base::monotonic_ns();
-  if (waiting_since_ns_ == 0) waiting_since_ns_ = now_ns;
-  const std::int64_t waited_ms = (now_ns - waiting_since_ns_) / 1'000'000;
-  if (waited_ms >= upstream.snapshot->config->queue_timeout.count()) {
-    return reply_error(ErrorWord::queue_timeout, "too many retries are under way");
-  }
-  if (phase_ != ExchangePhase::backing_off) enter(ExchangePhase::backing_off);
-  worker_.loop().timers().list(budget_poll_interval).start(timer_);
-}
-
-void Exchange::end_attempt() {
-  if (to_client_ != nullptr) to_client_->cancel();
-  if (to_server_ != nullptr) to_server_->cancel();
-  attempt_.end();
-}
-
-void Exchange::give_up(const AttemptEnd& end) {
-  end_attempt();
-  reply_error(end.word);
-}
-
-void Exchange::server_went_down() {
-  if (phase_ != ExchangePhase::requesting || !request_complete_) return;
-  if (worker_.upstream(upstream_).snapshot->state->summary().eligible == 0) return;
-  // Only if it may be tried elsewhere: an answer that can't be asked for again is waited for.
-  retry({.kind = balance::FailureKind::timeout,
-         .word = ErrorWord::upstream_timeout,
-         .error = ServerError::timeout},
-        0);
 }
 
 }  // namespace azulb::proxy

@@ -20,10 +20,10 @@ constexpr std::size_t bulk_read_bytes = 32 * 1024;
 }  // namespace
 
 void Exchange::attempt_response(http::ResponseHead& head, const http::ResponseInfo& info) {
-  http::ResponseHeadOut out;
-  out.status = head.status;
-  out.reason = head.reason;
   if (info.interim) {
+    http::ResponseHeadOut out;
+    out.status = head.status;
+    out.reason = head.reason;
     http::mark_hop_by_hop(head);
     out.fields = head.fields;
     client_writer_.write_response(out);
@@ -32,8 +32,16 @@ void Exchange::attempt_response(http::ResponseHead& head, const http::ResponseIn
   if (info.switching) return start_tunnel(head, info);
   if (head.status >= 500) attempt_.record_error(ServerError::http_5xx);
   attempt_.record_outcome(head.status >= 500 ? balance::Outcome::status_5xx : balance::Outcome::success);
-  if (head.status >= 400 && retry({.kind = balance::FailureKind::status}, head.status)) return;
+  const bool failed = is_retry_condition(head.status);
+  if (budget_taken_) retry_budget().record(!failed);
+  if (failed && retry_instead_of(head, info)) return;
+  pass_response(head, info);
+}
 
+void Exchange::pass_response(http::ResponseHead& head, const http::ResponseInfo& info) {
+  http::ResponseHeadOut out;
+  out.status = head.status;
+  out.reason = head.reason;
   http::mark_hop_by_hop(head);
   out.fields = head.fields;
   out.date = worker_.date().text();
@@ -116,6 +124,10 @@ void Exchange::attempt_end(std::span<http::Field> trailers) {
     server_ended_ = true;
     client_writer_.write_end({});
     if (client_ended_) finish(ErrorWord::none);
+    return;
+  }
+  if (held_ != nullptr) {
+    held_->complete = true;
     return;
   }
   AZULB_ASSERT(phase_ == ExchangePhase::responding);

@@ -26,6 +26,11 @@ struct AttemptEnd {
   bool unanswered = false;  // not one byte of an answer had come
 };
 
+/// Out of descriptors, an unreachable address, or a unix socket that nobody listens on: known at once.
+inline constexpr AttemptEnd connect_failure{.kind = balance::FailureKind::error,
+                                            .word = ErrorWord::upstream_connect,
+                                            .error = ServerError::connect};
+
 struct AttemptAwaiting;  // the tag of WorkerServer::awaiting
 
 class Attempt final : public base::ListNode<AttemptAwaiting>,

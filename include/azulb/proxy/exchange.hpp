@@ -17,6 +17,7 @@
 #include "azulb/proxy/attempt.hpp"
 #include "azulb/proxy/error_word.hpp"
 #include "azulb/proxy/exchange_phase.hpp"
+#include "azulb/proxy/held_answer.hpp"
 #include "azulb/proxy/raw_transfer.hpp"
 #include "azulb/proxy/request_summary.hpp"
 
@@ -83,23 +84,33 @@ class Exchange final : public base::ListNode<ExchangeWaiting>, private http::Str
   bool body_too_large(std::uint64_t size_bytes) const;
   void on_timeout();
 
-  // exchange_attempts.cpp: choosing, waiting, trying again
+  // exchange_attempts.cpp: choosing, waiting, sending
   void choose_server();
   void begin_attempt(std::uint32_t server);
   void wait_for_server();
   void stop_waiting();
-  bool retry(const AttemptEnd& end, int status);
-  void end_attempt();
-  void give_up(const AttemptEnd& end);
   std::uint64_t request_hash() const;
   bool may_reuse_connection() const;
   void send_request();
   void forward_request_body(std::span<const char> bytes);
   void finish_request();
-  void retry_within_budget();
+
+  // exchange_retry.cpp: what follows a failed attempt
+  void end_attempt();
+  bool is_retry_condition(int status) const;
+  bool may_retry(const AttemptEnd& end, int status);
+  bool retry_instead_of(http::ResponseHead& head, const http::ResponseInfo& info);
+  balance::RetryBudget& retry_budget();
+  bool take_retry_budget();
   void release_retry_budget();
+  void back_off();
+  void backed_off();
+  void wait_for_budget();
+  void give_held_answer();
+  void give_up(const AttemptEnd& end);
 
   // exchange_response.cpp: what goes to the client
+  void pass_response(http::ResponseHead& head, const http::ResponseInfo& info);
   void start_tunnel(http::ResponseHead& head, const http::ResponseInfo& info);
   void reply(const LocalReply& reply);
   void reply_error(ErrorWord error, std::string_view detail = {}, int status = 0);
@@ -115,6 +126,7 @@ class Exchange final : public base::ListNode<ExchangeWaiting>, private http::Str
   base::Buffer replay_;            // the request body so far, for another attempt or until the first is connected
   std::unique_ptr<RawTransfer> to_client_;   // of a large body, once it is one
   std::unique_ptr<RawTransfer> to_server_;
+  std::unique_ptr<HeldAnswer> held_;         // while a retry waits for a place in the budget
   std::unique_ptr<RequestSummary> summary_;  // of a tunnel, instead of `request_`
   http::StoredFields trailers_;    // of the request
   Attempt attempt_{*this};
@@ -132,6 +144,7 @@ class Exchange final : public base::ListNode<ExchangeWaiting>, private http::Str
   std::uint32_t route_;
   std::uint32_t last_server_ = UINT32_MAX;
   std::array<std::uint32_t, 8> tried_{};  // the latest servers tried
+  std::uint32_t retry_delay_ms_ = 0;
   std::uint16_t attempts_ = 0;
   std::uint16_t status_ = 0;  // written to the client
   ExchangePhase phase_ = ExchangePhase::begun;

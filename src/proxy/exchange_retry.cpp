@@ -1,0 +1,172 @@
+// What follows a failed attempt: another one, a wait for a place in the retry budget, or what the client gets instead.
+#include "azulb/base/assert.hpp"
+#include "azulb/base/clock.hpp"
+#include "azulb/proxy/exchange.hpp"
+#include "azulb/proxy/worker.hpp"
+
+namespace azulb::proxy {
+namespace {
+
+// How often a retry asks again for a place in the budget.
+constexpr std::chrono::milliseconds budget_poll_interval{5};
+
+}  // namespace
+
+void Exchange::end_attempt() {
+  if (to_client_ != nullptr) to_client_->cancel();
+  if (to_server_ != nullptr) to_server_->cancel();
+  attempt_.end();
+}
+
+void Exchange::attempt_failed(const AttemptEnd& end) {
+  if (phase_ == ExchangePhase::responding || phase_ == ExchangePhase::tunnel) {
+    attempt_.record_error(end.error);
+    attempt_.record_outcome(balance::Outcome::error);
+    return abort_response(end.word);
+  }
+  if (held_ != nullptr) {
+    // The answer that was kept can no longer be had: its connection broke.
+    end_attempt();
+    held_->answered = false;
+    held_->end = end;
+    return;
+  }
+  // A kept connection that broke before any answer says nothing about the server: it was stale.
+  if (attempt_.reused_connection() && end.unanswered && end.kind == balance::FailureKind::error &&
+      phase_ == ExchangePhase::requesting && may_reuse_connection()) {
+    enter(ExchangePhase::connecting);
+    if (attempt_.begin_again() != 0) return attempt_failed(connect_failure);
+    return worker_.upstream(upstream_).connect_timeout->start(timer_);
+  }
+  attempt_.record_error(end.error);
+  attempt_.record_outcome(balance::Outcome::error);
+  if (budget_taken_) retry_budget().record(false);
+  if (!may_retry(end, 0)) return give_up(end);
+  if (take_retry_budget()) {
+    end_attempt();
+    return back_off();
+  }
+  if (!retry_budget().worth_waiting()) return give_up(end);
+  end_attempt();
+  held_ = std::make_unique<HeldAnswer>();
+  held_->end = end;
+  wait_for_budget();
+}
+
+bool Exchange::retry_instead_of(http::ResponseHead& head, const http::ResponseInfo& info) {
+  const AttemptEnd end{.kind = balance::FailureKind::status};
+  if (!may_retry(end, head.status)) return false;
+  if (take_retry_budget()) {
+    end_attempt();
+    back_off();
+    return true;
+  }
+  if (!retry_budget().worth_waiting()) return false;
+  held_ = std::make_unique<HeldAnswer>();
+  held_->end = end;
+  held_->answered = true;
+  held_->status = head.status;
+  held_->version_minor = head.version_minor;
+  held_->reason = head.reason;
+  held_->fields = http::StoredFields(head.fields);
+  held_->info = info;
+  attempt_.writer()->pause_reading();
+  wait_for_budget();
+  return true;
+}
+
+bool Exchange::is_retry_condition(int status) const {
+  if (status < 400) return false;
+  const std::uint32_t condition = balance::condition_of({.kind = balance::FailureKind::status, .status = status});
+  return (condition & worker_.snapshot().upstream(upstream_).config->retry.on) != 0;
+}
+
+bool Exchange::may_retry(const AttemptEnd& end, int status) {
+  const balance::AttemptFailure failure{
+      .kind = end.kind,
+      .status = status,
+      .attempts_made = attempts_,
+      .elapsed_ms = (base::monotonic_ns() - first_attempt_ns_) / 1'000'000,
+      .idempotent = request_->info.idempotent,
+      .request_bytes_sent = !attempt_.nothing_sent(),
+      .body_replayable = replayable_,
+      .response_started = status_ != 0,
+  };
+  const balance::RetryDecision decision = balance::decide_retry(
+      worker_.upstream(upstream_).snapshot->state->settings().retry, failure, worker_.random().next());
+  retry_delay_ms_ = static_cast<std::uint32_t>(decision.delay_ms);
+  return decision.retry();
+}
+
+balance::RetryBudget& Exchange::retry_budget() { return worker_.upstream(upstream_).snapshot->state->retry_budget(); }
+
+bool Exchange::take_retry_budget() {
+  if (!budget_taken_) budget_taken_ = retry_budget().try_acquire(worker_.upstream(upstream_).snapshot->state->total_active());
+  return budget_taken_;
+}
+
+void Exchange::release_retry_budget() {
+  if (!budget_taken_) return;
+  budget_taken_ = false;
+  retry_budget().release();
+}
+
+void Exchange::back_off() {
+  held_.reset();
+  if (retry_delay_ms_ == 0) return choose_server();
+  if (phase_ != ExchangePhase::backing_off) enter(ExchangePhase::backing_off);
+  worker_.loop().timers().start(timer_, std::chrono::milliseconds(retry_delay_ms_));
+}
+
+void Exchange::wait_for_budget() {
+  if (phase_ != ExchangePhase::backing_off) enter(ExchangePhase::backing_off);
+  waiting_since_ns_ = base::monotonic_ns();
+  worker_.loop().timers().list(budget_poll_interval).start(timer_);
+}
+
+void Exchange::backed_off() {
+  if (held_ == nullptr) return choose_server();
+  if (take_retry_budget()) {
+    if (attempt_.active()) end_attempt();
+    return back_off();
+  }
+  const std::int64_t waited_ms = (base::monotonic_ns() - waiting_since_ns_) / 1'000'000;
+  const std::int64_t patience_ms = worker_.upstream(upstream_).snapshot->config->queue_timeout.count();
+  if (retry_budget().worth_waiting() && waited_ms < patience_ms) {
+    worker_.loop().timers().list(budget_poll_interval).start(timer_);
+  } else {
+    give_held_answer();
+  }
+}
+
+void Exchange::give_held_answer() {
+  const std::unique_ptr<HeldAnswer> held = std::move(held_);
+  if (!held->answered) return give_up(held->end);
+  http::ResponseHead head;
+  head.status = held->status;
+  head.reason = held->reason;
+  head.version_minor = held->version_minor;
+  head.fields = held->fields.fields();
+  for (const http::Field& field : head.fields) head.present |= http::id_bit(field.id);
+  pass_response(head, held->info);
+  client_writer_.flush();  // the head's bytes go with `held`
+  if (held->complete) return attempt_end({});
+  attempt_.writer()->resume_reading();
+}
+
+void Exchange::give_up(const AttemptEnd& end) {
+  end_attempt();
+  reply_error(end.word);
+}
+
+void Exchange::server_went_down() {
+  if (phase_ != ExchangePhase::requesting || !request_complete_) return;
+  if (worker_.upstream(upstream_).snapshot->state->summary().eligible == 0) return;
+  // Only if it may be tried elsewhere: an answer that can't be asked for again is waited for.
+  const AttemptEnd end{.kind = balance::FailureKind::timeout,
+                       .word = ErrorWord::upstream_timeout,
+                       .error = ServerError::timeout};
+  if (may_retry(end, 0) && (take_retry_budget() || retry_budget().worth_waiting())) attempt_failed(end);
+}
+
+}  // namespace azulb::proxy

@@ -13,8 +13,8 @@
 namespace azulb::base {
 namespace {
 
-// Blocks of 1, 4, 16 and 64 KiB; a larger buffer is the system allocator's. The reserve of each class is bounded, so
-// that a burst does not stay in the process for good.
+// Blocks of 1, 4, 16 and 64 KiB; a larger buffer is the system allocator's. The reserve of each class is
+// bounded, so that a burst does not stay in the process for good.
 constexpr std::array<std::size_t, 4> block_sizes = {1024, 4096, 16384, 65536};
 #if defined(__SANITIZE_ADDRESS__)
 constexpr std::array<std::size_t, 4> reserve_limits = {0, 0, 0, 0};  // so that a use after release is seen
@@ -96,12 +96,14 @@ class BlockPool {
  private:
   static std::size_t class_of(std::size_t size_bytes) {
     std::size_t index = 0;
-    while (index < block_sizes.size() && size_bytes > block_sizes[index]) ++index;
+    while (index < block_sizes.size() && size_bytes > block_sizes[index])
+      ++index;
     return index;
   }
   // One writer, so no read-modify-write instruction is needed.
   void count(std::int64_t change_bytes) {
-    outstanding_.store(outstanding_.load(std::memory_order_relaxed) + change_bytes, std::memory_order_relaxed);
+    outstanding_.store(outstanding_.load(std::memory_order_relaxed) + change_bytes,
+                       std::memory_order_relaxed);
   }
 
   std::array<FreeBlock*, block_sizes.size()> free_{};
@@ -166,10 +168,13 @@ void Buffer::clear() {
 std::uint64_t buffered_bytes() {
   const std::lock_guard lock(registry().mutex);
   std::int64_t total = 0;
-  for (const BlockPool* each : registry().pools) total += each->outstanding_bytes();
+  for (const BlockPool* each : registry().pools)
+    total += each->outstanding_bytes();
   return total < 0 ? 0 : static_cast<std::uint64_t>(total);
 }
 
-void release_buffer_reserve() { pool().release_reserve(); }
+void release_buffer_reserve() {
+  pool().release_reserve();
+}
 
 }  // namespace azulb::base

@@ -7,7 +7,8 @@ namespace azulb::daemon {
 
 AdminServer::AdminServer(net::Loop& loop, std::vector<net::BoundSocket> sockets, Sources sources)
     : sockets_(std::move(sockets)), sources_(std::move(sources)), server_(loop, *this, {}) {
-  for (const net::BoundSocket& socket : sockets_) server_.listen(socket);
+  for (const net::BoundSocket& socket : sockets_)
+    server_.listen(socket);
 }
 
 void AdminServer::handle(admin::LocalExchange& exchange) {
@@ -19,8 +20,10 @@ void AdminServer::handle(admin::LocalExchange& exchange) {
                      .authorization = authorization != nullptr ? authorization->value : std::string_view()},
                     sources_());
   std::vector<http::Field> fields;
-  for (const auto& [name, value] : reply.headers) fields.push_back(http::make_field(name, value));
-  exchange.respond({.status = reply.status, .content_type = reply.content_type, .body = reply.body, .fields = fields});
+  for (const auto& [name, value] : reply.headers)
+    fields.push_back(http::make_field(name, value));
+  exchange.respond(
+      {.status = reply.status, .content_type = reply.content_type, .body = reply.body, .fields = fields});
 }
 
 }  // namespace azulb::daemon

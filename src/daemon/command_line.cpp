@@ -83,7 +83,8 @@ int run_demo(const std::string& listen, const std::string& admin) {
     fmt::print(stderr, "azulb demo: {}\n", started.error().message);
     return exit_failure;
   }
-  fmt::print("{}", demo_text(process.listening_on().front().text(), process.admin_address().text(), replicas.addresses()));
+  fmt::print("{}", demo_text(process.listening_on().front().text(), process.admin_address().text(),
+                             replicas.addresses()));
   std::fflush(stdout);
   process.run();
   replicas.stop();
@@ -111,13 +112,17 @@ int run(int argument_count, char** arguments) {
   std::string file;
   bool check = false;
   auto* file_option = app.add_option("-c,--config", file, "Configuration file (TOML)")->type_name("FILE");
-  app.add_flag("-t,--check", check, "Check the configuration, print every error with its place, and exit 0 or 1")
+  app.add_flag("-t,--check", check,
+               "Check the configuration, print every error with its place, and exit 0 or 1")
       ->needs(file_option);
 
   ProxyOptions proxy_options;
   bool print_config = false;
-  CLI::App* proxy = app.add_subcommand("proxy", "Balance over servers given on the command line, without a file");
-  proxy->add_option("-l,--listen", proxy_options.listen, "Address to accept on, such as :8080 or unix:/run/app.sock")
+  CLI::App* proxy =
+      app.add_subcommand("proxy", "Balance over servers given on the command line, without a file");
+  proxy
+      ->add_option("-l,--listen", proxy_options.listen,
+                   "Address to accept on, such as :8080 or unix:/run/app.sock")
       ->type_name("ADDRESS")
       ->required();
   proxy->add_option("--to", proxy_options.to, "Server to forward to, such as 127.0.0.1:3001; repeat for each")
@@ -125,7 +130,8 @@ int run(int argument_count, char** arguments) {
       ->required();
   proxy->add_option("--balance", proxy_options.balance, "round_robin, least_connections, random_two or hash")
       ->capture_default_str();
-  proxy->add_option("--health", proxy_options.health, "Path of a health check, such as /health")->type_name("PATH");
+  proxy->add_option("--health", proxy_options.health, "Path of a health check, such as /health")
+      ->type_name("PATH");
   proxy->add_option("--admin", proxy_options.admin, "Address of the admin pages (/metrics, /state)")
       ->type_name("ADDRESS");
   proxy->add_option("--access-log", proxy_options.access_log, "off, stdout, stderr, syslog or a file")
@@ -135,8 +141,12 @@ int run(int argument_count, char** arguments) {
   std::string demo_listen = "127.0.0.1:8080";
   std::string demo_admin = "127.0.0.1:9900";
   CLI::App* demo = app.add_subcommand("demo", "Run in front of three replicas inside this process");
-  demo->add_option("-l,--listen", demo_listen, "Address to accept on")->type_name("ADDRESS")->capture_default_str();
-  demo->add_option("--admin", demo_admin, "Address of the admin pages")->type_name("ADDRESS")->capture_default_str();
+  demo->add_option("-l,--listen", demo_listen, "Address to accept on")
+      ->type_name("ADDRESS")
+      ->capture_default_str();
+  demo->add_option("--admin", demo_admin, "Address of the admin pages")
+      ->type_name("ADDRESS")
+      ->capture_default_str();
 
   try {
     app.parse(argument_count, arguments);
@@ -146,7 +156,8 @@ int run(int argument_count, char** arguments) {
   if (proxy->parsed()) return run_proxy(proxy_options, print_config);
   if (demo->parsed()) return run_demo(demo_listen, demo_admin);
   if (!file.empty()) return run_file(file, check);
-  fmt::print(stderr, "azulb: what shall I do? Give a configuration with -c FILE, or a command.\n\n{}", app.help());
+  fmt::print(stderr, "azulb: what shall I do? Give a configuration with -c FILE, or a command.\n\n{}",
+             app.help());
   return exit_usage;
 }
 

@@ -18,8 +18,8 @@ base::Result<void> PidFile::write(const std::string& path) {
   const bool written = file != nullptr && std::fputs(fmt::format("{}\n", getpid()).c_str(), file) >= 0;
   const bool closed = file != nullptr && std::fclose(file) == 0;
   if (!written || !closed) {
-    return base::system_failure("cannot write process.pid_file " + path + " (create its directory, or make it writable)",
-                                errno);
+    return base::system_failure(
+        "cannot write process.pid_file " + path + " (create its directory, or make it writable)", errno);
   }
   path_ = path;
   return {};

@@ -27,9 +27,10 @@ void raise_descriptor_limit(std::uint64_t max_connections) {
   limit.rlim_cur = limit.rlim_max == RLIM_INFINITY ? wanted : std::min(wanted, limit.rlim_max);
   setrlimit(RLIMIT_NOFILE, &limit);
   if (limit.rlim_cur < wanted) {
-    base::log_warn("the limit on open files is {}, enough for about {} client connections, not for "
-                   "process.max_connections = {}: raise it (`ulimit -n`, LimitNOFILE=) or lower the key",
-                   limit.rlim_cur, limit.rlim_cur / 2, max_connections);
+    base::log_warn(
+        "the limit on open files is {}, enough for about {} client connections, not for "
+        "process.max_connections = {}: raise it (`ulimit -n`, LimitNOFILE=) or lower the key",
+        limit.rlim_cur, limit.rlim_cur / 2, max_connections);
   }
 }
 
@@ -54,7 +55,9 @@ base::Result<net::BoundSocket> bind_first(const base::SocketAddress& address, in
 
 }  // namespace
 
-Process::~Process() { stop_workers(); }
+Process::~Process() {
+  stop_workers();
+}
 
 base::Result<void> Process::start(config::Config config) {
   if (auto opened = base::open_log(log_settings(config.log)); !opened) return opened;
@@ -73,7 +76,8 @@ base::Result<void> Process::start(config::Config config) {
   if (auto started = start_workers(); !started) return started;
   start_health_checks();
   loop_.timers().list(tick_interval).start(tick_);
-  for (const base::SocketAddress& address : listening_on()) base::log_info("listening on {}", address.text());
+  for (const base::SocketAddress& address : listening_on())
+    base::log_info("listening on {}", address.text());
   if (admin_ != nullptr) base::log_info("admin pages on {}", admin_->address().text());
   base::log_info("azulb {} is ready: {} workers, process {}", AZULB_VERSION, workers_.size(), getpid());
   return {};
@@ -113,13 +117,15 @@ base::Result<void> Process::start_workers() {
     std::vector<std::vector<const net::BoundSocket*>> sockets;
     for (const auto& of_listener : sockets_) {
       auto& for_worker = sockets.emplace_back();
-      for (const auto& of_address : of_listener) for_worker.push_back(&of_address[index % of_address.size()]);
+      for (const auto& of_address : of_listener)
+        for_worker.push_back(&of_address[index % of_address.size()]);
     }
     base::LineProducer* producer = access_log_->enabled() ? &access_log_->add_producer() : nullptr;
     proxy::AccessLog log(*format, {config.access_log.sample, base::Random::from_system()}, producer);
     workers_.push_back(std::make_unique<WorkerThread>(snapshot_, shared_, std::move(log), sockets));
   }
-  for (const auto& worker : workers_) worker->start();
+  for (const auto& worker : workers_)
+    worker->start();
   workers_accepting_ = workers_draining_ = workers_.size();
   return {};
 }
@@ -155,16 +161,17 @@ void Process::start_health_checks() {
                          .address_text = upstream.state->server(server).address()});
     }
   }
-  prober_ = std::make_unique<upstream::Prober>(
-      loop_, probe_scratch_, std::move(targets), [this](std::uint32_t upstream, std::uint32_t server) {
-        health_since_ns_[upstream][server] = base::wall_clock_ns();
-        server_changed(upstream, server);
-      });
+  prober_ = std::make_unique<upstream::Prober>(loop_, probe_scratch_, std::move(targets),
+                                               [this](std::uint32_t upstream, std::uint32_t server) {
+                                                 health_since_ns_[upstream][server] = base::wall_clock_ns();
+                                                 server_changed(upstream, server);
+                                               });
   prober_->start();
 }
 
 void Process::server_changed(std::uint32_t upstream, std::uint32_t server) {
-  for (const auto& worker : workers_) worker->server_changed(upstream, server);
+  for (const auto& worker : workers_)
+    worker->server_changed(upstream, server);
 }
 
 void Process::on_tick() {
@@ -179,7 +186,9 @@ void Process::on_tick() {
   loop_.timers().list(tick_interval).start(tick_);
 }
 
-void Process::run() { loop_.run(); }
+void Process::run() {
+  loop_.run();
+}
 
 void Process::on_signal(int number) {
   if (number == SIGUSR1) return reopen_logs();
@@ -222,7 +231,8 @@ void Process::worker_drained() {
 }
 
 void Process::stop_workers() {
-  for (const auto& worker : workers_) worker->stop();
+  for (const auto& worker : workers_)
+    worker->stop();
 }
 
 void Process::end() {
@@ -239,7 +249,8 @@ void Process::end() {
 std::vector<base::SocketAddress> Process::listening_on() const {
   std::vector<base::SocketAddress> addresses;
   for (const auto& of_listener : sockets_) {
-    for (const auto& of_address : of_listener) addresses.push_back(of_address.front().address());
+    for (const auto& of_address : of_listener)
+      addresses.push_back(of_address.front().address());
   }
   return addresses;
 }
@@ -249,7 +260,8 @@ admin::AdminSources Process::admin_sources() const {
   sources.version = AZULB_VERSION;
   sources.config = &snapshot_->config();
   sources.labels = &labels_;
-  for (const auto& worker : workers_) sources.workers.push_back(&worker->metrics());
+  for (const auto& worker : workers_)
+    sources.workers.push_back(&worker->metrics());
   for (std::size_t index = 0; index < snapshot_->upstream_count(); ++index) {
     sources.upstreams.push_back({snapshot_->upstream(index).state, health_since_ns_[index]});
   }

@@ -23,7 +23,8 @@ void Signals::listen(std::initializer_list<int> numbers, std::function<void(int)
     handles_.push_back(handle);
     handle->data = this;
     status = uv_signal_start(
-        handle, [](uv_signal_t* raised, int raised_number) {
+        handle,
+        [](uv_signal_t* raised, int raised_number) {
           static_cast<Signals*>(raised->data)->callback_(raised_number);
         },
         number);

@@ -31,7 +31,8 @@ StoredRequest::StoredRequest(const RequestHead& parsed, std::string_view bytes) 
 StoredFields::StoredFields(std::span<const Field> fields) : count_(fields.size()) {
   if (fields.empty()) return;
   std::size_t text_bytes = 0;
-  for (const Field& field : fields) text_bytes += field.name.size() + field.value.size();
+  for (const Field& field : fields)
+    text_bytes += field.name.size() + field.value.size();
   const std::size_t fields_bytes = fields.size() * sizeof(Field);
   char* block = block_.prepare(fields_bytes + text_bytes).data();
   block_.commit(fields_bytes + text_bytes);

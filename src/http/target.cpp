@@ -134,7 +134,8 @@ bool has_method_override(std::string_view query_string) {
   std::size_t begin = 0;
   while (begin < query_string.size()) {
     std::size_t end = begin;
-    while (end < query_string.size() && query_string[end] != '&' && query_string[end] != ';') ++end;
+    while (end < query_string.size() && query_string[end] != '&' && query_string[end] != ';')
+      ++end;
     if (query_string[begin] == '_' || query_string[begin] == '%') {
       const std::string_view pair = query_string.substr(begin, end - begin);
       if (decodes_to(pair.substr(0, pair.find('=')), "_method")) return true;

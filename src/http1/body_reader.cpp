@@ -18,10 +18,14 @@ void BodyReader::begin(BodyKind kind, std::uint64_t content_length) {
 
 bool BodyReader::complete() const {
   switch (kind_) {
-    case BodyKind::none: return true;
-    case BodyKind::length: return remaining_ == 0;
-    case BodyKind::chunked: return decoder_.done();
-    case BodyKind::until_close: return false;
+    case BodyKind::none:
+      return true;
+    case BodyKind::length:
+      return remaining_ == 0;
+    case BodyKind::chunked:
+      return decoder_.done();
+    case BodyKind::until_close:
+      return false;
   }
   return false;
 }
@@ -31,14 +35,20 @@ BodyReader::Status BodyReader::read(std::string_view& bytes, const net::Connecti
   trailers.clear();
   if (kind_ == BodyKind::chunked) {
     for (;;) {
-      if (!connection.open() || connection.reading_paused() || kind_ != BodyKind::chunked) return Status::paused;
+      if (!connection.open() || connection.reading_paused() || kind_ != BodyKind::chunked)
+        return Status::paused;
       const ChunkedDecoder::Step step = decoder_.next(bytes, trailers);
       bytes.remove_prefix(step.consumed);
       switch (step.event) {
-        case ChunkedDecoder::Event::data: reader.on_body(step.data); break;
-        case ChunkedDecoder::Event::need_more: return Status::need_more;
-        case ChunkedDecoder::Event::done: return Status::complete;
-        case ChunkedDecoder::Event::error: return Status::error;
+        case ChunkedDecoder::Event::data:
+          reader.on_body(step.data);
+          break;
+        case ChunkedDecoder::Event::need_more:
+          return Status::need_more;
+        case ChunkedDecoder::Event::done:
+          return Status::complete;
+        case ChunkedDecoder::Event::error:
+          return Status::error;
       }
     }
   }
@@ -57,10 +67,14 @@ BodyReader::Status BodyReader::read(std::string_view& bytes, const net::Connecti
 
 std::uint64_t BodyReader::raw_bytes() const {
   switch (kind_) {
-    case BodyKind::none: return 0;
-    case BodyKind::length: return remaining_;
-    case BodyKind::chunked: return 0;  // sizes stand between the bytes
-    case BodyKind::until_close: return std::numeric_limits<std::uint64_t>::max();
+    case BodyKind::none:
+      return 0;
+    case BodyKind::length:
+      return remaining_;
+    case BodyKind::chunked:
+      return 0;  // sizes stand between the bytes
+    case BodyKind::until_close:
+      return std::numeric_limits<std::uint64_t>::max();
   }
   return 0;
 }

@@ -18,13 +18,16 @@ void BodyWriter::begin(BodyKind kind, std::uint64_t content_length) {
 void BodyWriter::write(std::span<const char> bytes) {
   if (bytes.empty() || !connection_.open()) return;
   switch (kind_) {
-    case BodyKind::none: return;  // the head promised no body
+    case BodyKind::none:
+      return;  // the head promised no body
     case BodyKind::length:
       AZULB_ASSERT(bytes.size() <= remaining_);
       remaining_ -= bytes.size();
       connection_.write(bytes);
       return;
-    case BodyKind::until_close: connection_.write(bytes); return;
+    case BodyKind::until_close:
+      connection_.write(bytes);
+      return;
     case BodyKind::chunked: {
       constexpr std::size_t size_line_limit = 18;
       const std::span<char> room = connection_.write_scratch(size_line_limit);
@@ -51,10 +54,13 @@ bool BodyWriter::end(std::span<const http::Field> trailers) {
 
 std::uint64_t BodyWriter::raw_bytes() const {
   switch (kind_) {
-    case BodyKind::length: return remaining_;
-    case BodyKind::until_close: return std::numeric_limits<std::uint64_t>::max();
+    case BodyKind::length:
+      return remaining_;
+    case BodyKind::until_close:
+      return std::numeric_limits<std::uint64_t>::max();
     case BodyKind::none:
-    case BodyKind::chunked: return 0;
+    case BodyKind::chunked:
+      return 0;
   }
   return 0;
 }

@@ -19,7 +19,9 @@ constexpr std::size_t pipelined_bytes_limit = 64 * 1024;
 
 }  // namespace
 
-void ClientCodec::start() { settings_.keepalive_timeout->start(timer_); }
+void ClientCodec::start() {
+  settings_.keepalive_timeout->start(timer_);
+}
 
 void ClientCodec::drain() {
   draining_ = true;
@@ -37,8 +39,12 @@ std::size_t ClientCodec::on_bytes(std::span<const char> input) {
     const std::size_t before = bytes.size();
     const Phase phase = phase_;
     switch (phase_) {
-      case Phase::head: bytes = read_head(bytes); break;
-      case Phase::body: bytes = read_body(bytes); break;
+      case Phase::head:
+        bytes = read_head(bytes);
+        break;
+      case Phase::body:
+        bytes = read_body(bytes);
+        break;
       case Phase::tunnel:
         reader_->on_body(bytes);
         return input.size();
@@ -46,7 +52,8 @@ std::size_t ClientCodec::on_bytes(std::span<const char> input) {
         if (bytes.size() >= pipelined_bytes_limit) connection_.pause_reading();
         return input.size() - bytes.size();
       case Phase::lingering:
-      case Phase::closed: return input.size();
+      case Phase::closed:
+        return input.size();
     }
     progress = (bytes.size() != before || phase_ != phase) && !connection_.reading_paused();
   }
@@ -70,8 +77,11 @@ std::string_view ClientCodec::read_head(std::string_view bytes) {
     case ParseStatus::need_more:
       if (!started) settings_.header_timeout->start(timer_);
       return bytes;
-    case ParseStatus::error: refuse({.defect = parser_.defect(), .request = {}}); return {};
-    case ParseStatus::complete: break;
+    case ParseStatus::error:
+      refuse({.defect = parser_.defect(), .request = {}});
+      return {};
+    case ParseStatus::complete:
+      break;
   }
   const std::size_t length = parser_.head_length();
   timer_.stop();
@@ -117,7 +127,8 @@ void ClientCodec::refuse(http::BadRequest bad) {
 std::string_view ClientCodec::read_body(std::string_view bytes) {
   switch (body_in_.read(bytes, connection_, *reader_, scratch_.trailers)) {
     case BodyReader::Status::need_more:
-    case BodyReader::Status::paused: break;
+    case BodyReader::Status::paused:
+      break;
     case BodyReader::Status::complete:
       if (phase_ == Phase::body) request_ended(scratch_.trailers.fields());
       break;
@@ -157,7 +168,8 @@ void ClientCodec::on_end() {
       if (reader_ == nullptr && phase_ == Phase::tunnel) finish();
       return;
     }
-    case Phase::closed: return;
+    case Phase::closed:
+      return;
   }
 }
 
@@ -206,7 +218,8 @@ void ClientCodec::write_response(const http::ResponseHeadOut& head) {
     out.keep_alive = keep_alive_ && http10_;
     response_begun_ = true;
   }
-  write_head(connection_, [&](char* to, std::size_t capacity) { return http::write_response_head(out, to, capacity); });
+  write_head(connection_,
+             [&](char* to, std::size_t capacity) { return http::write_response_head(out, to, capacity); });
   if (interim) {
     connection_.flush();
     return;
@@ -221,7 +234,9 @@ void ClientCodec::write_response(const http::ResponseHeadOut& head) {
   body_out_.begin(body_sent, head.content_length);
 }
 
-void ClientCodec::write_body(std::span<const char> bytes) { body_out_.write(bytes); }
+void ClientCodec::write_body(std::span<const char> bytes) {
+  body_out_.write(bytes);
+}
 
 void ClientCodec::write_end(std::span<const http::Field> trailers) {
   if (!connection_.open()) return;
@@ -265,7 +280,8 @@ void ClientCodec::next_request() {
 
 void ClientCodec::finish() {
   // Closing while the client still sends would turn into a reset that may overtake the response.
-  const bool nothing_follows = half_closed_ || (client_closes_ && phase_ == Phase::complete && connection_.unconsumed_bytes() == 0);
+  const bool nothing_follows =
+      half_closed_ || (client_closes_ && phase_ == Phase::complete && connection_.unconsumed_bytes() == 0);
   phase_ = Phase::lingering;
   connection_.flush();
   if (!connection_.open()) return;
@@ -322,7 +338,9 @@ void ClientCodec::on_timeout() {
         close();
       }
       return;
-    case Phase::complete: fail_stream({.kind = StreamFailure::Kind::closed}); return;
+    case Phase::complete:
+      fail_stream({.kind = StreamFailure::Kind::closed});
+      return;
     case Phase::lingering:
       if (reader_ == nullptr) close();
       return;
@@ -330,7 +348,8 @@ void ClientCodec::on_timeout() {
       on_end();
       return;
     case Phase::body:
-    case Phase::closed: return;
+    case Phase::closed:
+      return;
   }
 }
 

@@ -34,14 +34,21 @@ std::size_t ServerCodec::on_bytes(std::span<const char> input) {
     const std::size_t before = bytes.size();
     const Phase phase = phase_;
     switch (phase_) {
-      case Phase::head: bytes = read_head(bytes); break;
-      case Phase::body: bytes = read_body(bytes); break;
+      case Phase::head:
+        bytes = read_head(bytes);
+        break;
+      case Phase::body:
+        bytes = read_body(bytes);
+        break;
       case Phase::tunnel:
         if (reader_ != nullptr) reader_->on_body(bytes);
         return input.size();
       case Phase::idle:
-      case Phase::connecting: owner_.on_idle_end(); return input.size();
-      case Phase::ended: return input.size();
+      case Phase::connecting:
+        owner_.on_idle_end();
+        return input.size();
+      case Phase::ended:
+        return input.size();
     }
     progress = (bytes.size() != before || phase_ != phase) && !connection_.reading_paused();
   }
@@ -51,11 +58,13 @@ std::size_t ServerCodec::on_bytes(std::span<const char> input) {
 std::string_view ServerCodec::read_head(std::string_view bytes) {
   http::ResponseHead head;
   switch (parser_.parse_response(bytes, response_head_limits, scratch_.fields, head)) {
-    case ParseStatus::need_more: return bytes;
+    case ParseStatus::need_more:
+      return bytes;
     case ParseStatus::error:
       fail({.kind = StreamFailure::Kind::malformed, .defect = parser_.defect()});
       return {};
-    case ParseStatus::complete: break;
+    case ParseStatus::complete:
+      break;
   }
   bytes.remove_prefix(parser_.head_length());
   parser_.reset();
@@ -70,8 +79,8 @@ std::string_view ServerCodec::read_head(std::string_view bytes) {
     reader_->on_response(head, info);
     return bytes;
   }
-  // A body that was announced and must not come (HEAD, 304) comes from some servers all the same, perhaps later than
-  // its head: such a connection is not used again.
+  // A body that was announced and must not come (HEAD, 304) comes from some servers all the same, perhaps
+  // later than its head: such a connection is not used again.
   const bool body_may_stray =
       info.announced != info.body && (info.announced == BodyKind::chunked || info.content_length > 0);
   keep_alive_ = info.keep_alive && !body_may_stray;
@@ -94,9 +103,11 @@ std::string_view ServerCodec::read_head(std::string_view bytes) {
 std::string_view ServerCodec::read_body(std::string_view bytes) {
   switch (body_in_.read(bytes, connection_, *reader_, scratch_.trailers)) {
     case BodyReader::Status::need_more:
-    case BodyReader::Status::paused: break;
+    case BodyReader::Status::paused:
+      break;
     case BodyReader::Status::complete:
-      if (phase_ == Phase::body && reader_ != nullptr) response_ended(scratch_.trailers.fields(), !bytes.empty());
+      if (phase_ == Phase::body && reader_ != nullptr)
+        response_ended(scratch_.trailers.fields(), !bytes.empty());
       break;
     case BodyReader::Status::error:
       fail({.kind = StreamFailure::Kind::malformed, .defect = body_in_.defect()});
@@ -116,8 +127,12 @@ void ServerCodec::response_ended(std::span<http::Field> trailers, bool more_foll
 void ServerCodec::on_end() {
   switch (phase_) {
     case Phase::idle:
-    case Phase::connecting: owner_.on_idle_end(); return;
-    case Phase::head: fail({.kind = StreamFailure::Kind::closed}); return;
+    case Phase::connecting:
+      owner_.on_idle_end();
+      return;
+    case Phase::head:
+      fail({.kind = StreamFailure::Kind::closed});
+      return;
     case Phase::body:
       if (body_in_.kind() == BodyKind::until_close) {
         response_ended({}, true);
@@ -128,7 +143,8 @@ void ServerCodec::on_end() {
     case Phase::tunnel:
       if (reader_ != nullptr) reader_->on_end({});
       return;
-    case Phase::ended: return;
+    case Phase::ended:
+      return;
   }
 }
 
@@ -160,11 +176,14 @@ void ServerCodec::write_request(const http::RequestHeadOut& head) {
   method_ = head.head->method;
   upgrade_wanted_ = !head.upgrade.empty();
   if (!connection_.open()) return;
-  write_head(connection_, [&](char* out, std::size_t capacity) { return http::write_request_head(head, out, capacity); });
+  write_head(connection_,
+             [&](char* out, std::size_t capacity) { return http::write_request_head(head, out, capacity); });
   body_out_.begin(head.body, head.content_length);
 }
 
-void ServerCodec::write_body(std::span<const char> bytes) { body_out_.write(bytes); }
+void ServerCodec::write_body(std::span<const char> bytes) {
+  body_out_.write(bytes);
+}
 
 void ServerCodec::write_end(std::span<const http::Field> trailers) {
   if (phase_ == Phase::tunnel) {

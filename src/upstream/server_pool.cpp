@@ -34,9 +34,13 @@ void ServerConnection::on_idle_end() {
   if (linked()) pool_.remove_idle(*this);
 }
 
-void ServerConnection::on_idle_timeout() { pool_.remove_idle(*this); }
+void ServerConnection::on_idle_timeout() {
+  pool_.remove_idle(*this);
+}
 
-void ServerConnection::reclaim() { context_.connections.destroy(*this); }
+void ServerConnection::reclaim() {
+  context_.connections.destroy(*this);
+}
 
 http::StreamWriter& Lease::open_stream(http::StreamReader& reader) {
   ++connection_->requests_;
@@ -52,7 +56,8 @@ Lease ServerPool::lease_idle() {
   const std::int64_t now_ms = context_.loop.now_ms();
   while (!idle_.empty()) {
     ServerConnection& connection = idle_.front();
-    if (now_ms - connection.idle_since_ms_ > look_after_idle_ms && connection.connection_.has_pending_input()) {
+    if (now_ms - connection.idle_since_ms_ > look_after_idle_ms &&
+        connection.connection_.has_pending_input()) {
       remove_idle(connection);
       continue;
     }
@@ -83,7 +88,8 @@ void ServerPool::give_back(ServerConnection& connection) {
     return;
   }
   std::int64_t idle_ms = settings_.idle.count();
-  if (const std::int64_t hint_ms = std::int64_t{connection.codec_.keep_alive_timeout_s()} * 1000; hint_ms > 0) {
+  if (const std::int64_t hint_ms = std::int64_t{connection.codec_.keep_alive_timeout_s()} * 1000;
+      hint_ms > 0) {
     idle_ms = std::min(idle_ms, std::max(hint_ms - hint_margin_ms, hint_ms / 2));
   }
   connection.idle_since_ms_ = context_.loop.now_ms();
@@ -110,7 +116,8 @@ void ServerPool::dispose(ServerConnection& connection) {
 }
 
 void ServerPool::close_idle() {
-  while (!idle_.empty()) remove_idle(idle_.front());
+  while (!idle_.empty())
+    remove_idle(idle_.front());
 }
 
 }  // namespace azulb::upstream

@@ -98,8 +98,8 @@ class RetryBudget {
   void release();
   /// How a retry that held a place went. Told by every one, before its release.
   void record(bool succeeded);
-  /// While the budget is used up: whether a place is worth waiting for, since retries succeed. When the latest ones have
-  /// all failed, more of them would only add to the load of an upstream that is down.
+  /// While the budget is used up: whether a place is worth waiting for, since retries succeed. When the
+  /// latest ones have all failed, more of them would only add to the load of an upstream that is down.
   bool worth_waiting() const { return failures_in_a_row_.load(std::memory_order_relaxed) < always_allowed; }
   std::uint32_t in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
 

@@ -25,7 +25,8 @@ class Selector {
 
   /// Chooses an eligible server and counts the request on it, in one step: two workers can't both take the
   /// last place. Give it back with UpstreamState::release(). A server in `tried` is chosen only when every
-  /// eligible one is in it, and no other is up and merely ejected. Nothing is counted and the answer is empty only if no server is eligible.
+  /// eligible one is in it, and no other is up and merely ejected. Nothing is counted and the answer is empty
+  /// only if no server is eligible.
   std::optional<std::uint32_t> choose_and_acquire(const Choice& choice);
 
   /// Servers, table entries and tree nodes looked at so far by choosing (rebuilding a table after a change of
@@ -42,8 +43,8 @@ class Selector {
   std::uint64_t probes_ = 0;
 
  private:
-  /// For a retry whose every eligible server has been tried: one that is up and was only ejected by passive checks
-  /// is a better guess than one that has just failed. Linear; rare.
+  /// For a retry whose every eligible server has been tried: one that is up and was only ejected by passive
+  /// checks is a better guess than one that has just failed. Linear; rare.
   std::optional<std::uint32_t> place_on_ejected(const Choice& choice);
 };
 

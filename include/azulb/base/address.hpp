@@ -1,4 +1,5 @@
-// Addresses: as written in the configuration (Endpoint text), as the kernel takes them (SocketAddress), and networks.
+// Addresses: as written in the configuration (Endpoint text), as the kernel takes them (SocketAddress), and
+// networks.
 #pragma once
 
 #include <sys/socket.h>
@@ -13,10 +14,11 @@
 
 namespace azulb::base {
 
-/// "127.0.0.1:3000", "[::1]:3000", "app:3000", ":8080" (any address), "unix:/run/app.sock", parsed but not resolved.
+/// "127.0.0.1:3000", "[::1]:3000", "app:3000", ":8080" (any address), "unix:/run/app.sock", parsed but not
+/// resolved.
 struct HostPort {
-  std::string host;         // without brackets; empty = any address; for a unix socket the path
-  std::uint16_t port = 0;   // 0 for a unix socket
+  std::string host;        // without brackets; empty = any address; for a unix socket the path
+  std::uint16_t port = 0;  // 0 for a unix socket
   bool is_unix = false;
 
   std::string text() const;
@@ -32,7 +34,8 @@ struct IpAddress {
 
   bool is_v4() const;
   bool operator==(const IpAddress&) const = default;
-  /// Writes at most 46 bytes (INET6_ADDRSTRLEN) to `out`, without terminator; returns the length. Allocates nothing.
+  /// Writes at most 46 bytes (INET6_ADDRSTRLEN) to `out`, without terminator; returns the length. Allocates
+  /// nothing.
   std::size_t format(char* out) const;
   std::string text() const;
   static Result<IpAddress> parse(std::string_view text);
@@ -71,8 +74,8 @@ class SocketAddress {
   socklen_t length_ = 0;
 };
 
-/// Resolves with the system's resolver (blocking: only at start, never on a worker). All addresses, in the resolver's
-/// order, without duplicates. A numeric address and a unix path need no resolver.
+/// Resolves with the system's resolver (blocking: only at start, never on a worker). All addresses, in the
+/// resolver's order, without duplicates. A numeric address and a unix path need no resolver.
 Result<std::vector<SocketAddress>> resolve(const HostPort& host_port, bool for_listening);
 
 }  // namespace azulb::base

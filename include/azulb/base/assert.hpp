@@ -1,4 +1,5 @@
-// Assertions for a programmer's mistakes. They stay on in release builds: each one must cost a predictable branch at most.
+// Assertions for a programmer's mistakes. They stay on in release builds: each one must cost a predictable
+// branch at most.
 #pragma once
 
 namespace azulb::base {
@@ -8,7 +9,6 @@ namespace azulb::base {
 
 }  // namespace azulb::base
 
-#define AZULB_ASSERT(expression)    \
-  (__builtin_expect(!!(expression), 1) \
-       ? static_cast<void>(0)          \
-       : ::azulb::base::assertion_failed(#expression, __FILE__, __LINE__))
+#define AZULB_ASSERT(expression)                              \
+  (__builtin_expect(!!(expression), 1) ? static_cast<void>(0) \
+                                       : ::azulb::base::assertion_failed(#expression, __FILE__, __LINE__))

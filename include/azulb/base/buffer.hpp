@@ -1,5 +1,5 @@
-// The one buffer type: a queue of bytes in one contiguous block. Storage comes from a pool of the calling thread and
-// goes back as soon as the buffer is empty, so that what is idle owns no memory.
+// The one buffer type: a queue of bytes in one contiguous block. Storage comes from a pool of the calling
+// thread and goes back as soon as the buffer is empty, so that what is idle owns no memory.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace azulb::base {
 
-/// Not thread-safe; a buffer is filled, read and destroyed on one thread. Bounds are its user's: it grows as asked, up
-/// to 1 GiB.
+/// Not thread-safe; a buffer is filled, read and destroyed on one thread. Bounds are its user's: it grows as
+/// asked, up to 1 GiB.
 class Buffer {
  public:
   Buffer() = default;
@@ -35,7 +35,8 @@ class Buffer {
   std::span<const char> bytes() const { return {data(), size()}; }
   std::string_view text() const { return {data(), size()}; }
 
-  /// At least `size_bytes` of room behind the last byte; valid until the next call. Moves what the buffer holds.
+  /// At least `size_bytes` of room behind the last byte; valid until the next call. Moves what the buffer
+  /// holds.
   std::span<char> prepare(std::size_t size_bytes);
   /// The first `size_bytes` of the prepared room now belong to the buffer.
   void commit(std::size_t size_bytes);
@@ -59,7 +60,8 @@ class Buffer {
   std::uint32_t capacity_ = 0;
 };
 
-/// Bytes of storage held by the buffers of all threads together (not what the pools keep in reserve). Any thread.
+/// Bytes of storage held by the buffers of all threads together (not what the pools keep in reserve). Any
+/// thread.
 std::uint64_t buffered_bytes();
 
 /// Gives the calling thread's reserve back to the system.

@@ -14,7 +14,9 @@ inline std::int64_t monotonic_ns() {
   return now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
 }
 
-inline std::int64_t monotonic_ms() { return monotonic_ns() / 1'000'000; }
+inline std::int64_t monotonic_ms() {
+  return monotonic_ns() / 1'000'000;
+}
 
 /// Nanoseconds since 1970-01-01T00:00:00Z.
 inline std::int64_t wall_clock_ns() {

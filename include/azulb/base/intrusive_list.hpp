@@ -1,4 +1,5 @@
-// A doubly linked list whose links live in its members: no allocation, removal in constant time from anywhere.
+// A doubly linked list whose links live in its members: no allocation, removal in constant time from
+// anywhere.
 #pragma once
 
 #include <cstddef>
@@ -44,7 +45,8 @@ class IntrusiveList {
   IntrusiveList(const IntrusiveList&) = delete;
   IntrusiveList& operator=(const IntrusiveList&) = delete;
   ~IntrusiveList() {
-    while (!empty()) head_.next_->unlink();
+    while (!empty())
+      head_.next_->unlink();
     head_.previous_ = head_.next_ = nullptr;
   }
 
@@ -64,7 +66,8 @@ class IntrusiveList {
 
   /// Moves every member of `other` to the end of this list.
   void take_all(IntrusiveList& other) {
-    while (!other.empty()) push_back(other.pop_front());
+    while (!other.empty())
+      push_back(other.pop_front());
   }
 
   /// Calls `visit(member)` for each; `visit` may unlink the member it is given and no other.

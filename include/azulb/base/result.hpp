@@ -1,5 +1,5 @@
-// The one error type. What the network, peers and the operating system do wrong comes back as a value, never as an
-// exception.
+// The one error type. What the network, peers and the operating system do wrong comes back as a value, never
+// as an exception.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Objects of one type from chunks of memory: creating and destroying on a warm slab costs a few instructions and no
-// call of the allocator, and an object carries no allocator header.
+// Objects of one type from chunks of memory: creating and destroying on a warm slab costs a few instructions
+// and no call of the allocator, and an object carries no allocator header.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,8 @@
 
 namespace azulb::base {
 
-/// Not thread-safe. Every object must be destroyed before its slab. Chunks are kept until the slab goes, so its size
-/// is the most objects that ever lived at once.
+/// Not thread-safe. Every object must be destroyed before its slab. Chunks are kept until the slab goes, so
+/// its size is the most objects that ever lived at once.
 template <typename T>
 class Slab {
  public:
@@ -48,7 +48,9 @@ class Slab {
     --live_;
   }
 
-  std::size_t live() const { return live_; }
+  std::size_t live() const {
+    return live_;
+  }
 
  private:
   union Slot {

@@ -12,8 +12,8 @@ namespace azulb::base {
 
 using Milliseconds = std::chrono::milliseconds;
 
-/// "250ms" "2s" "1m30s" "1h" "0". Units h, m, s, ms in falling order, each at most once; a bare number only if it is 0.
-/// An overflow (over 10 years) is an error.
+/// "250ms" "2s" "1m30s" "1h" "0". Units h, m, s, ms in falling order, each at most once; a bare number only
+/// if it is 0. An overflow (over 10 years) is an error.
 Result<Milliseconds> parse_duration(std::string_view text);
 
 /// "512" "16KiB" "4MiB" "1GiB": bytes, in powers of 1024.

@@ -1,6 +1,6 @@
-// What one configuration file says, as immutable values with defaults filled in. Knows nothing of running state.
-// Every member is a key of conf/reference.toml with the same name; durations are milliseconds, sizes bytes. Equality is
-// that of the values, so a reload can tell what changed.
+// What one configuration file says, as immutable values with defaults filled in. Knows nothing of running
+// state. Every member is a key of conf/reference.toml with the same name; durations are milliseconds, sizes
+// bytes. Equality is that of the values, so a reload can tell what changed.
 #pragma once
 
 #include <chrono>

@@ -3,8 +3,8 @@
 
 namespace azulb::daemon {
 
-/// The whole of `azulb`: parses the arguments, runs, and returns the exit status (0; 1 for a configuration or start-up
-/// error; 2 for a wrong command line).
+/// The whole of `azulb`: parses the arguments, runs, and returns the exit status (0; 1 for a configuration or
+/// start-up error; 2 for a wrong command line).
 int run(int argument_count, char** arguments);
 
 }  // namespace azulb::daemon

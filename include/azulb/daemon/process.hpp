@@ -29,11 +29,12 @@ class Process {
   Process& operator=(const Process&) = delete;
   ~Process();
 
-  /// Resolves, binds, opens logs and starts the threads. The error says what failed and what to do; nothing runs then.
+  /// Resolves, binds, opens logs and starts the threads. The error says what failed and what to do; nothing
+  /// runs then.
   base::Result<void> start(config::Config config);
 
-  /// Runs until a signal has ended it: the first SIGTERM or SIGINT drains, a second one ends at once; SIGUSR1 reopens the
-  /// log files.
+  /// Runs until a signal has ended it: the first SIGTERM or SIGINT drains, a second one ends at once; SIGUSR1
+  /// reopens the log files.
   void run();
 
   /// Where a listener listens, with the ports the kernel chose.

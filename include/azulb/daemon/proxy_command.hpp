@@ -15,7 +15,8 @@ struct ProxyOptions {
   std::string access_log = "stdout";
 };
 
-/// As TOML, so that it passes through the same loader and its diagnostics as a file; `--print-config` shows it.
+/// As TOML, so that it passes through the same loader and its diagnostics as a file; `--print-config` shows
+/// it.
 std::string proxy_configuration(const ProxyOptions& options);
 
 }  // namespace azulb::daemon

@@ -14,15 +14,15 @@ namespace azulb::daemon {
 /// Made, started, asked and stopped by main; the worker inside belongs to its thread, but for its metrics.
 class WorkerThread {
  public:
-  WorkerThread(std::shared_ptr<proxy::Snapshot> snapshot, proxy::SharedState& shared, proxy::AccessLog access_log,
-               const std::vector<std::vector<const net::BoundSocket*>>& sockets);
+  WorkerThread(std::shared_ptr<proxy::Snapshot> snapshot, proxy::SharedState& shared,
+               proxy::AccessLog access_log, const std::vector<std::vector<const net::BoundSocket*>>& sockets);
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
   ~WorkerThread() { stop(); }
 
   void start();
-  /// Accepts no more and lets connections end. On the worker's thread: `on_accepting_ended` when the listening sockets are
-  /// not used any more, `on_drained` when no client connection is left.
+  /// Accepts no more and lets connections end. On the worker's thread: `on_accepting_ended` when the
+  /// listening sockets are not used any more, `on_drained` when no client connection is left.
   void drain(std::function<void()> on_accepting_ended, std::function<void()> on_drained);
   /// Breaks off what is left, ends the thread and waits for it.
   void stop();

@@ -101,7 +101,8 @@ class StreamWriter {
   /// `size_bytes` were moved past the codec, from or to `raw_connection`.
   virtual void raw_read(std::uint64_t size_bytes) = 0;
   virtual void raw_written(std::uint64_t size_bytes) = 0;
-  /// After the last `raw_read` of a body: the one call that calls back, with `on_end`, if the body is complete.
+  /// After the last `raw_read` of a body: the one call that calls back, with `on_end`, if the body is
+  /// complete.
   virtual void end_raw_reading() = 0;
 };
 

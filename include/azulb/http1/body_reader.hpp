@@ -1,4 +1,5 @@
-// The body of an HTTP/1 message as it arrives: none, so many bytes, chunks, or all until the end of the connection.
+// The body of an HTTP/1 message as it arrives: none, so many bytes, chunks, or all until the end of the
+// connection.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +20,9 @@ class BodyReader {
   /// The reader wants no more of it; also from within its `on_body`, which is then the last.
   void stop() { begin(http::BodyKind::none, 0); }
 
-  /// Passes body bytes from the front of `bytes` on to `reader` and takes them off. Stops early with `paused` when
-  /// `connection` is paused or closed, or the body stopped, in a callback. With `complete` the reader has not been told yet: the trailers lie in
-  /// `trailers`.
+  /// Passes body bytes from the front of `bytes` on to `reader` and takes them off. Stops early with `paused`
+  /// when `connection` is paused or closed, or the body stopped, in a callback. With `complete` the reader
+  /// has not been told yet: the trailers lie in `trailers`.
   Status read(std::string_view& bytes, const net::Connection& connection, http::StreamReader& reader,
               http::FieldList& trailers);
 

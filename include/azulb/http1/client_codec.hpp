@@ -1,5 +1,5 @@
-// HTTP/1 towards a client: requests in, responses out, one at a time and in order (RFC 9112 section 9.3). Owns no
-// exchange; pipelined requests wait unparsed.
+// HTTP/1 towards a client: requests in, responses out, one at a time and in order (RFC 9112 section 9.3).
+// Owns no exchange; pipelined requests wait unparsed.
 #pragma once
 
 #include <cstdint>
@@ -20,22 +20,27 @@ struct ClientCodecSettings {
   HeadLimits limits;
   net::TimerList* header_timeout;     // first byte of a request to the end of its head
   net::TimerList* keepalive_timeout;  // idle between requests; also before the first
-  net::TimerList* linger_timeout;     // after the last response: how long a client's leftover bytes are drained
-  net::TimerList* half_close_grace;   // a client that ended its side gets its answer if it comes within this time
+  net::TimerList* linger_timeout;  // after the last response: how long a client's leftover bytes are drained
+  net::TimerList*
+      half_close_grace;  // a client that ended its side gets its answer if it comes within this time
 };
 
 class ClientCodec final : public net::ConnectionHandler, public http::StreamWriter {
  public:
   ClientCodec(net::Connection& connection, CodecScratch& scratch, const ClientCodecSettings& settings,
               http::StreamAcceptor& acceptor)
-      : connection_(connection), scratch_(scratch), settings_(settings), acceptor_(acceptor), body_out_(connection) {}
+      : connection_(connection),
+        scratch_(scratch),
+        settings_(settings),
+        acceptor_(acceptor),
+        body_out_(connection) {}
 
   /// The connection has been adopted: waits for the first request.
   void start();
   /// Idle, with nothing of a request received: may be closed without loss.
   bool idle() const { return phase_ == Phase::head && reader_ == nullptr && !parser_.started(); }
-  /// Closes an idle connection (a fresh one gets a moment to send its request); any other is closed after the response it
-  /// is at.
+  /// Closes an idle connection (a fresh one gets a moment to send its request); any other is closed after the
+  /// response it is at.
   void drain();
 
   // ConnectionHandler
@@ -93,16 +98,16 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
   BodyWriter body_out_;
   net::MemberTimer<ClientCodec, &ClientCodec::on_timeout> timer_{*this};
   Phase phase_ = Phase::head;
-  bool http10_ : 1 = false;           // the request's version
-  bool head_request_ : 1 = false;     // the response has no body
-  bool keep_alive_ : 1 = false;       // the connection may carry another request
+  bool http10_ : 1 = false;         // the request's version
+  bool head_request_ : 1 = false;   // the response has no body
+  bool keep_alive_ : 1 = false;     // the connection may carry another request
   bool client_closes_ : 1 = false;  // by its own word no further request follows
   bool response_begun_ : 1 = false;
   bool response_done_ : 1 = false;
   bool draining_ : 1 = false;
-  bool fresh_ : 1 = true;             // no request head has come yet
-  bool half_closed_ : 1 = false;      // the client has ended its side
-  bool write_ended_ : 1 = false;      // of a tunnel: our side has ended
+  bool fresh_ : 1 = true;         // no request head has come yet
+  bool half_closed_ : 1 = false;  // the client has ended its side
+  bool write_ended_ : 1 = false;  // of a tunnel: our side has ended
 };
 
 }  // namespace azulb::http1

@@ -14,6 +14,7 @@ struct CodecScratch {
 };
 
 /// Limits on a server's response head; a client's are the listener's (reference.toml, limit).
-inline constexpr HeadLimits response_head_limits{.start_line_bytes = 8 * 1024, .header_bytes = 64 * 1024, .fields = 256};
+inline constexpr HeadLimits response_head_limits{
+    .start_line_bytes = 8 * 1024, .header_bytes = 64 * 1024, .fields = 256};
 
 }  // namespace azulb::http1

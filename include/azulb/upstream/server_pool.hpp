@@ -54,8 +54,8 @@ class ServerConnection final : public base::ListNode<ServerConnection>,
   std::uint64_t requests_ = 0;
 };
 
-/// The right to use a stream to a server; given back by its destructor. A connection whose stream did not end both ways
-/// is closed, any other goes back to the pool. Loop's thread only.
+/// The right to use a stream to a server; given back by its destructor. A connection whose stream did not end
+/// both ways is closed, any other goes back to the pool. Loop's thread only.
 class Lease {
  public:
   Lease() = default;

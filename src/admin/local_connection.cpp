@@ -37,12 +37,11 @@ LocalConnection::LocalConnection(LocalServer& server)
 
 LocalConnection::~LocalConnection() = default;
 
-bool LocalConnection::adopt(int descriptor) {
+void LocalConnection::adopt(int descriptor) {
   connection_.set_write_timeout(&server_.write_timeout_);
   last_used_ms_ = server_.loop_.now_ms();
-  if (!connection_.adopt(descriptor, true)) return false;
+  connection_.adopt(descriptor);
   codec_.start();
-  return true;
 }
 
 void LocalConnection::break_off() {

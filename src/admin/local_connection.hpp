@@ -25,7 +25,7 @@ class LocalConnection final : public base::ListNode<>,
   ~LocalConnection() override;
 
   /// False: the kernel would not watch the descriptor, which is closed.
-  bool adopt(int descriptor);
+  void adopt(int descriptor);
   /// Has had nothing to do since before `time_ms` (of the loop).
   bool idle_since(std::int64_t time_ms) const {
     return codec_.idle() && !leaving_ && last_used_ms_ < time_ms;

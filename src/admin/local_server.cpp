@@ -64,7 +64,7 @@ void LocalServer::on_accepted(const net::BoundSocket&, int descriptor, const bas
   if (!peer.is_unix()) setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   if (connection_count_ + 1 >= settings_.connections_limit && !close_an_idle_connection()) pause_accepting();
   auto connection = std::make_unique<LocalConnection>(*this);
-  if (!connection->adopt(descriptor)) return;
+  connection->adopt(descriptor);
   connections_.push_back(*connection.release());
   ++connection_count_;
 }

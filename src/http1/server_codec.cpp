@@ -7,6 +7,14 @@
 #include "azulb/http1/head_output.hpp"
 
 namespace azulb::http1 {
+namespace {
+
+// A server whose last response on this connection was so large probably sends another one: then only its head and
+// little more is read, so that nearly all of the body can be spliced.
+constexpr std::uint64_t large_body_bytes = 256 * 1024;
+constexpr std::size_t first_read_bytes = 8 * 1024;
+
+}  // namespace
 
 using http::BodyKind;
 using http::Defect;
@@ -20,6 +28,7 @@ http::StreamWriter& ServerCodec::open_stream(http::StreamReader& reader) {
   sent_before_ = connection_.sent_bytes();
   received_before_ = connection_.received_bytes();
   keep_alive_ = request_done_ = upgrade_wanted_ = false;
+  if (large_before_) connection_.limit_next_read(first_read_bytes);
   return *this;
 }
 
@@ -93,6 +102,7 @@ std::string_view ServerCodec::read_head(std::string_view bytes) {
     return bytes;
   }
   body_in_.begin(info.body, info.content_length);
+  large_before_ = body_in_.raw_bytes() >= large_body_bytes;
   const bool bodyless = body_in_.complete();
   phase_ = Phase::body;
   reader_->on_response(head, info);

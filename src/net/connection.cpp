@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "azulb/base/assert.hpp"
 #include "azulb/net/splice.hpp"
@@ -19,20 +20,32 @@ namespace {
 // What is read at a time behind bytes that wait unconsumed (an incomplete head, pipelined requests).
 constexpr std::size_t read_behind_bytes = 16 * 1024;
 
+// An adopted connection that waits for nothing is watched after this time all the same: for its peer's leaving.
+constexpr std::chrono::milliseconds watch_delay{2};
+
 }  // namespace
 
 Connection::~Connection() { close_descriptor(); }
 
-bool Connection::adopt(int descriptor, bool read_now) {
+void Connection::adopt(int descriptor) {
   AZULB_ASSERT(descriptor_ < 0 && descriptor >= 0);
   descriptor_ = descriptor;
-  if (!loop_.watch(descriptor_, *this)) {
-    close_descriptor();
-    return false;
+  readable_ = true;
+  loop_.timers().list(watch_delay).start(write_timer_);
+  loop_.defer(*this);
+}
+
+bool Connection::ensure_watched() {
+  if (watched_) return true;
+  write_timer_.stop();
+  watched_ = loop_.watch(descriptor_, *this);
+  if (!watched_) {
+    failure_ = errno;
+    readable_ = false;
+    paused_ = false;
+    loop_.defer(*this);
   }
-  readable_ = read_now;
-  if (read_now) loop_.defer(*this);
-  return true;
+  return watched_;
 }
 
 int Connection::connect(const base::SocketAddress& address) {
@@ -50,12 +63,11 @@ int Connection::connect(const base::SocketAddress& address) {
     return system_error;
   }
   connecting_ = true;
-  if (!loop_.watch(descriptor_, *this)) {
-    const int system_error = errno;
-    close_descriptor();
-    return system_error;
-  }
-  return 0;
+  watched_ = loop_.watch(descriptor_, *this);
+  if (watched_) return 0;
+  const int system_error = errno;
+  close_descriptor();
+  return system_error;
 }
 
 void Connection::on_events(std::uint32_t events) {
@@ -129,14 +141,17 @@ void Connection::deliver_unconsumed() {
 void Connection::receive() {
   const bool append = !input_.empty();
   std::span<char> room = append ? input_.prepare(read_behind_bytes) : loop_.read_buffer();
-  room = room.first(std::min(room.size(), Loop::read_buffer_bytes));
+  room = room.first(std::min<std::size_t>(room.size(), std::exchange(read_limit_bytes_, Loop::read_buffer_bytes)));
   ssize_t count;
   do {
     count = recv(descriptor_, room.data(), room.size(), 0);
   } while (count < 0 && errno == EINTR);
   if (count <= 0) {
     readable_ = false;
-    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      ensure_watched();
+      return;
+    }
     // The kernel reports an error once; a writer that met it first leaves only an end to the reader.
     if (count < 0) failure_ = errno;
     if (count == 0) ended_ = true;
@@ -160,6 +175,7 @@ void Connection::receive() {
 
 void Connection::resume_reading() {
   paused_ = false;
+  if (open()) ensure_watched();
   if (!input_.empty()) offer_again_ = true;
   if (open() && (offer_again_ || readable_ || failure_ != 0 || (ended_ && !end_told_))) loop_.defer(*this);
 }
@@ -202,6 +218,7 @@ void Connection::queue(std::span<iovec> parts, std::size_t skip_bytes) {
     output_.append(std::span(static_cast<const char*>(part.iov_base), part.iov_len).subspan(skipped));
   }
   if (output_.size() > queue_low_bytes) above_low_ = true;
+  if (!ensure_watched()) return;
   if (write_timeout_ != nullptr && !write_timer_.running()) write_timeout_->start(write_timer_);
 }
 
@@ -249,7 +266,13 @@ void Connection::fail(int system_error) {
   handler_.on_failure(system_error);
 }
 
-void Connection::on_write_timeout() { fail(ETIMEDOUT); }
+void Connection::on_timeout() {
+  if (watched_) {
+    fail(ETIMEDOUT);
+  } else {
+    ensure_watched();
+  }
+}
 
 void Connection::end_writing() {
   if (!open() || end_wanted_) return;
@@ -278,6 +301,7 @@ void Connection::close_descriptor() {
   ::close(descriptor_);  // which also takes it out of the epoll set
   descriptor_ = -1;
   connecting_ = false;
+  watched_ = false;
   cancel();
   write_timer_.stop();
   if (!delivering_) input_.clear();

@@ -28,6 +28,7 @@ void Splice::cancel() {
 bool Splice::start(std::uint64_t limit_bytes, bool until_quiet) {
   AZULB_ASSERT(!running() && source_.input_.size() == 0 && sink_.queued_bytes() == 0);
   if (!source_.open() || !sink_.open() || source_.splice_out_ != nullptr || sink_.splice_in_ != nullptr) return false;
+  if (!source_.ensure_watched() || !sink_.ensure_watched()) return false;
   pipe_ = source_.loop_.pipes().acquire();
   if (pipe_ == nullptr) return false;
   remaining_ = limit_bytes;

@@ -16,11 +16,11 @@ ClientConnection::ClientConnection(WorkerListener& listener, const base::SocketA
   peer_port_ = peer.port();
 }
 
-bool ClientConnection::start(int descriptor) {
+void ClientConnection::start(int descriptor) {
   connection_.set_write_timeout(listener_.send_timeout);
   connection_.set_fail_while_paused(true);
+  connection_.adopt(descriptor);
   codec_.start();
-  return connection_.adopt(descriptor, true);
 }
 
 void ClientConnection::abort() {

@@ -14,8 +14,9 @@
 namespace azulb::proxy {
 namespace {
 
-// A read that brought so much has more behind it.
-constexpr std::size_t bulk_read_bytes = 32 * 1024;
+// A read that brought so much has more behind it. In a tunnel only a full one: most messages are small.
+constexpr std::size_t bulk_body_bytes = 4 * 1024;
+constexpr std::size_t bulk_tunnel_bytes = 64 * 1024;
 
 }  // namespace
 
@@ -81,7 +82,7 @@ void Exchange::attempt_body(std::span<const char> bytes) {
 
 void Exchange::start_transfer(Direction direction, std::size_t read_bytes) {
   // Only while bytes come in bulk: what is read in small pieces is cheaper to copy.
-  if (read_bytes < bulk_read_bytes) return;
+  if (read_bytes < (phase_ == ExchangePhase::tunnel ? bulk_tunnel_bytes : bulk_body_bytes)) return;
   http::StreamWriter& server = *attempt_.writer();
   const bool to_client = direction == Direction::to_client;
   http::StreamWriter& from = to_client ? server : client_writer_;

@@ -179,10 +179,7 @@ void Worker::accept(WorkerListener& listener, int descriptor, const base::Socket
       connection.refuse_requests();
     }
   }
-  if (!connection.start(descriptor)) {
-    base::log_warn("listener {}: cannot watch a connection: {}", listener.config.name, std::strerror(errno));
-    connection_closed(connection);
-  }
+  connection.start(descriptor);
 }
 
 void Worker::connection_closed(ClientConnection& connection) {

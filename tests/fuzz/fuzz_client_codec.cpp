@@ -35,7 +35,7 @@ struct Manner {
 class Client final : public http::StreamAcceptor {
  public:
   Client(Manner manner, Wire& wire) : manner_(manner) {
-    FUZZ_CHECK(connection_.adopt(wire.near, false));
+    connection_.adopt(wire.near);
     codec_.start();
   }
   ~Client() override {

@@ -14,7 +14,7 @@ namespace {
 class Server final : public http1::ServerCodecOwner, public http::StreamReader {
  public:
   Server(std::uint8_t manner, Wire& wire) : manner_(manner) {
-    FUZZ_CHECK(connection_.adopt(wire.near, false));
+    connection_.adopt(wire.near);
     codec_.on_connected();
   }
   ~Server() override {

@@ -91,6 +91,7 @@ class ServerCodec final : public net::ConnectionHandler, public http::StreamWrit
   bool keep_alive_ : 1 = false;
   bool request_done_ : 1 = false;
   bool upgrade_wanted_ : 1 = false;
+  bool large_before_ : 1 = false;
 };
 
 }  // namespace azulb::http1

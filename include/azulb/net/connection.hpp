@@ -47,9 +47,10 @@ class Connection final : private Watcher, private Deferred {
   Connection& operator=(const Connection&) = delete;
   ~Connection() override;
 
-  /// Takes over a connected, non-blocking socket. Reads at once if `read_now`: bytes that came with the connection
-  /// cost no wait. False: the kernel would not watch it (the descriptor is closed).
-  bool adopt(int descriptor, bool read_now);
+  /// Takes over a connected, non-blocking socket, and reads at the loop's next turn. It enters the epoll set only when
+  /// there is something to wait for, or after a moment: a connection that brings its request along, gets its answer and
+  /// is closed never does. Failure to watch it reaches the handler.
+  void adopt(int descriptor);
   /// Begins to connect; `on_connected` or `on_failure` follows. A failure known at once is returned as errno.
   int connect(const base::SocketAddress& address);
 
@@ -85,6 +86,10 @@ class Connection final : private Watcher, private Deferred {
   /// Closes with a reset, so that the peer sees no clean end; what is queued is lost.
   void abort();
 
+  /// The next read takes no more than this (at most Loop::read_buffer_bytes): where a splice is likely to follow, what is
+  /// read before it begins is better small.
+  void limit_next_read(std::size_t size_bytes) { read_limit_bytes_ = static_cast<std::uint32_t>(size_bytes); }
+
   /// True if the kernel holds bytes or an end that the peer has sent (one system call).
   bool has_pending_input() const;
 
@@ -114,7 +119,8 @@ class Connection final : private Watcher, private Deferred {
   void write_failed(int system_error);
   void fail(int system_error);
   void close_descriptor();
-  void on_write_timeout();
+  bool ensure_watched();
+  void on_timeout();
 
   Loop& loop_;
   ConnectionHandler& handler_;
@@ -125,10 +131,14 @@ class Connection final : private Watcher, private Deferred {
   TimerList* write_timeout_ = nullptr;
   Splice* splice_out_ = nullptr;  // takes what is read, instead of the handler
   Splice* splice_in_ = nullptr;   // writes when the socket is writable
-  MemberTimer<Connection, &Connection::on_write_timeout> write_timer_{*this};
+  /// Until the connection is watched: when to begin with it. Then: the write timeout.
+  MemberTimer<Connection, &Connection::on_timeout> write_timer_{*this};
+  std::uint32_t read_limit_bytes_ = Loop::read_buffer_bytes;  // of the next read
+
   int descriptor_ = -1;
   int failure_ = 0;  // errno that is to be told to the handler once what was received has been delivered
   bool connecting_ : 1 = false;
+  bool watched_ : 1 = false;
   bool paused_ : 1 = false;
   bool readable_ : 1 = false;     // the kernel may have more to read (edge-triggered: remembered here)
   bool peer_closed_ : 1 = false;  // EPOLLRDHUP or EPOLLHUP seen: a short read is not the last one

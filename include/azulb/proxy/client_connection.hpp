@@ -23,8 +23,8 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
  public:
   ClientConnection(WorkerListener& listener, const base::SocketAddress& peer, std::uint16_t local_port);
 
-  /// Takes over the descriptor. False if it could not be watched; nothing else is called then.
-  bool start(int descriptor);
+  /// Takes over the descriptor.
+  void start(int descriptor);
   /// See ClientCodec::drain.
   void drain() { codec_.drain(); }
   /// Ends it at once, with whatever is under way on it.

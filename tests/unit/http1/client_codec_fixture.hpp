@@ -18,7 +18,7 @@ class ClientCodecFixture : public http::StreamAcceptor {
  public:
   ClientCodecFixture() : ClientCodecFixture(socket_pair()) {}
   explicit ClientCodecFixture(Pair connected) : client(std::move(connected.far)) {
-    REQUIRE(connection.adopt(connected.near.release(), false));
+    connection.adopt(connected.near.release());
     codec.start();
   }
   ~ClientCodecFixture() override { connection.close(); }

@@ -16,7 +16,7 @@ namespace {
 
 struct Fixture {
   explicit Fixture(test::Pair connected) : pair(std::move(connected)) {
-    REQUIRE(connection.adopt(pair.near.release(), false));
+    connection.adopt(pair.near.release());
   }
   Fixture() : Fixture(test::socket_pair()) {}
   ~Fixture() { connection.close(); }
@@ -56,23 +56,23 @@ TEST_CASE("bytes that came before the connection was adopted need no event") {
   pair.far.send("early");
   test::Recorder recorder;
   net::Connection connection(loop, recorder);
-  REQUIRE(connection.adopt(pair.near.release(), true));
+  connection.adopt(pair.near.release());
   CHECK(recorder.deliveries == 0);  // never from within
   loop.run_once(std::chrono::milliseconds(0));
   CHECK(recorder.received == "early");
   connection.close();
 }
 
-TEST_CASE("a descriptor that cannot be watched is closed and refused") {
+TEST_CASE("a descriptor that is no socket fails, and is told once") {
   net::Loop loop;
   test::Recorder recorder;
   net::Connection connection(loop, recorder);
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  CHECK_FALSE(connection.adopt(null, true));
-  CHECK_FALSE(connection.open());
-  CHECK(fcntl(null, F_GETFD) == -1);
+  connection.adopt(null);
   settle(loop);
-  CHECK(recorder.failures == 0);
+  CHECK(recorder.failures == 1);
+  connection.close();
+  CHECK(fcntl(null, F_GETFD) == -1);
 }
 
 TEST_CASE("what is not consumed is offered again together with what follows, and not before") {
@@ -201,7 +201,7 @@ TEST_CASE("bytes passed on to another connection survive the close of the one th
   test::Pair other_pair = test::socket_pair();
   test::Recorder other_recorder;
   net::Connection other(f.loop, other_recorder);
-  REQUIRE(other.adopt(other_pair.near.release(), false));
+  other.adopt(other_pair.near.release());
   f.recorder.consume_limit = 0;
   f.pair.far.send("head");
   settle(f.loop);

@@ -15,7 +15,7 @@ namespace {
 
 struct Fixture {
   explicit Fixture(test::Pair connected) : pair(std::move(connected)) {
-    REQUIRE(connection.adopt(pair.near.release(), false));
+    connection.adopt(pair.near.release());
     settle(loop);
   }
   Fixture() : Fixture(test::socket_pair()) {}
@@ -84,7 +84,7 @@ TEST_CASE("writing to another connection sends off what was gathered for the fir
   test::Pair other_pair = test::socket_pair(SOCK_SEQPACKET);
   test::Recorder other_recorder;
   net::Connection other(f.loop, other_recorder);
-  REQUIRE(other.adopt(other_pair.near.release(), false));
+  other.adopt(other_pair.near.release());
   f.write("one");
   other.write(std::string_view("two"));
   CHECK(f.pair.far.receive() == "one");

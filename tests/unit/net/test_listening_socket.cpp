@@ -121,7 +121,7 @@ TEST_CASE("an accepted connection is read without waiting for an event") {
   REQUIRE(acceptor.accepted.size() == 1);
   test::Recorder recorder;
   net::Connection connection(loop, recorder);
-  REQUIRE(connection.adopt(acceptor.accepted[0].release(), true));
+  connection.adopt(acceptor.accepted[0].release());
   settle(loop);
   CHECK(recorder.received == "hello");
   connection.close();

@@ -168,7 +168,7 @@ TEST_CASE("what a timer's or a message's callback writes has left before the nex
   test::Pair pair = test::socket_pair();
   test::Recorder recorder;
   net::Connection connection(loop, recorder);
-  REQUIRE(connection.adopt(pair.near.release(), false));
+  connection.adopt(pair.near.release());
   std::string bytes;
   const auto write_once = [&](char letter) {
     bytes.assign(3000, letter);

@@ -39,6 +39,7 @@ AccessRecord full_record() {
   record.request_id = "0af7651916cd43dd8448eb211c80319c";
   record.bytes_received = 1234;
   record.bytes_sent = 567890123456;
+  record.body_bytes_sent = 567890123456;
   record.duration_ns = 12'345'678;
   record.time_to_first_byte_ns = 999;
   record.upstream_time_ns = 11'000'000;

@@ -13,6 +13,7 @@
 
 #include "azulb/base/assert.hpp"
 #include "azulb/net/splice.hpp"
+#include "azulb/net/system_call.hpp"
 
 namespace azulb::net {
 namespace {
@@ -144,7 +145,7 @@ void Connection::receive() {
   room = room.first(std::min<std::size_t>(room.size(), std::exchange(read_limit_bytes_, Loop::read_buffer_bytes)));
   ssize_t count;
   do {
-    count = recv(descriptor_, room.data(), room.size(), 0);
+    count = receive_bytes(descriptor_, room.data(), room.size());
   } while (count < 0 && errno == EINTR);
   if (count <= 0) {
     readable_ = false;
@@ -187,14 +188,14 @@ void Connection::transmit(std::span<iovec> parts, std::size_t size_bytes) {
     ssize_t count;
     if (parts.size() == 1) {
       do {
-        count = send(descriptor_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+        count = send_bytes(descriptor_, parts[0].iov_base, parts[0].iov_len);
       } while (count < 0 && errno == EINTR);
     } else {
       msghdr message{};
       message.msg_iov = parts.data();
       message.msg_iovlen = parts.size();
       do {
-        count = sendmsg(descriptor_, &message, MSG_NOSIGNAL);
+        count = send_message(descriptor_, message);
       } while (count < 0 && errno == EINTR);
     }
     if (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
@@ -225,7 +226,7 @@ void Connection::queue(std::span<iovec> parts, std::size_t skip_bytes) {
 void Connection::flush_output() {
   const std::size_t before = output_.size();
   while (!output_.empty()) {
-    const ssize_t count = send(descriptor_, output_.data(), output_.size(), MSG_NOSIGNAL);
+    const ssize_t count = send_bytes(descriptor_, output_.data(), output_.size());
     if (count < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK) break;

@@ -58,7 +58,10 @@ void Loop::unwatch(int descriptor) {
   AZULB_ASSERT(status == 0);
 }
 
-void Loop::update_time() { timers_.set_now_ms(base::monotonic_ms()); }
+void Loop::update_time() {
+  now_ns_ = base::monotonic_ns();
+  timers_.set_now_ms(now_ns_ / 1'000'000);
+}
 
 void Loop::run() {
   stopping_ = false;
@@ -73,7 +76,7 @@ int Loop::wait_ms(std::int64_t limit_ms) {
   if (!deferred_.empty()) return 0;
   std::int64_t wait = limit_ms;
   const std::int64_t deadline = timers_.next_deadline_ms();
-  if (deadline != TimerQueue::never) wait = std::min(wait, std::max<std::int64_t>(deadline - base::monotonic_ms(), 0));
+  if (deadline != TimerQueue::never) wait = std::min(wait, std::max<std::int64_t>(deadline - now_ms(), 0));
   const int libuv_wait = libuv_wait_ms();
   if (libuv_wait >= 0) wait = std::min<std::int64_t>(wait, libuv_wait);
   if (libuv_wait == 0) libuv_.ready = true;

@@ -33,7 +33,7 @@ int Attempt::begin_again() {
 }
 
 int Attempt::open(bool may_reuse) {
-  begun_ns_ = base::monotonic_ns();
+  begun_ns_ = exchange_.worker().loop().now_ns();
   request_sent_ns_ = 0;
   head_seen_ = false;
   upstream::ServerPool& pool = *upstream_->servers[server_].pool;
@@ -58,7 +58,7 @@ void Attempt::connected() {
 
 void Attempt::on_connected() {
   metrics().connections_opened.add();
-  metrics().connect_time.observe(base::monotonic_ns() - begun_ns_);
+  metrics().connect_time.observe(exchange_.worker().loop().now_ns() - begun_ns_);
   connected();
 }
 
@@ -78,7 +78,7 @@ void Attempt::end() {
   upstream.snapshot->state->release(server_);
 }
 
-void Attempt::request_sent() { request_sent_ns_ = base::monotonic_ns(); }
+void Attempt::request_sent() { request_sent_ns_ = exchange_.worker().loop().now_ns(); }
 
 ServerMetrics& Attempt::metrics() {
   return exchange_.worker().metrics().server(upstream_->snapshot->index, server_);
@@ -113,7 +113,7 @@ void Attempt::on_response(http::ResponseHead& head, const http::ResponseInfo& in
     head_seen_ = true;
     unlink();
     const std::int64_t since_ns = request_sent_ns_ != 0 ? request_sent_ns_ : begun_ns_;
-    metrics().response_time.observe(base::monotonic_ns() - since_ns);
+    metrics().response_time.observe(exchange_.worker().loop().now_ns() - since_ns);
   }
   exchange_.attempt_response(head, info);
 }

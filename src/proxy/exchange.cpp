@@ -16,7 +16,7 @@ Exchange::Exchange(ClientConnection& client, http::StreamWriter& client_writer)
     : client_(client),
       worker_(client.listener().worker),
       client_writer_(client_writer),
-      begun_ns_(base::monotonic_ns()),
+      begun_ns_(worker_.loop().now_ns()),
       written_before_(client.written_bytes()),
       upstream_(Snapshot::no_upstream),
       route_(static_cast<std::uint32_t>(worker_.metrics().no_route())) {}
@@ -142,7 +142,7 @@ void Exchange::finish(ErrorWord error) {
   end_attempt();
   release_retry_budget();
   enter(ExchangePhase::done);
-  const std::int64_t now_ns = base::monotonic_ns();
+  const std::int64_t now_ns = worker_.loop().now_ns();
   const std::uint32_t listener = client_.listener().index;
   RouteMetrics& metrics = worker_.metrics().route(listener, route_);
   if (route_counted_) metrics.in_flight.subtract();

@@ -57,7 +57,7 @@ void Exchange::wait_for_server() {
     return reply_error(ErrorWord::queue_full, "too many requests wait for a server");
   }
   enter(ExchangePhase::waiting);
-  waiting_since_ns_ = base::monotonic_ns();
+  waiting_since_ns_ = worker_.loop().now_ns();
   upstream.waiting.push_back(*this);
   // Waiting again after a failed attempt does not start the patience anew.
   const std::int64_t waited_ms = queue_ns_ > 0 ? queue_ns_ / 1'000'000 : 0;
@@ -72,7 +72,7 @@ void Exchange::stop_waiting() {
   unlink();
   timer_.stop();
   worker_.upstream(upstream_).snapshot->waiting.fetch_sub(1, std::memory_order_relaxed);
-  queue_ns_ = std::max<std::int64_t>(queue_ns_, 0) + base::monotonic_ns() - waiting_since_ns_;
+  queue_ns_ = std::max<std::int64_t>(queue_ns_, 0) + worker_.loop().now_ns() - waiting_since_ns_;
 }
 
 bool Exchange::try_again() {
@@ -84,7 +84,9 @@ bool Exchange::try_again() {
 
 bool Exchange::may_reuse_connection() const {
   // A kept connection may prove stale, which is harmless only if the request can be sent again.
-  const bool body_at_hand = request_->info.body == http::BodyKind::none || replayable_;
+  // Of a chunked body that still comes it is not known whether it will fit into what is kept.
+  const bool size_known = request_->info.body != http::BodyKind::chunked || request_complete_;
+  const bool body_at_hand = request_->info.body == http::BodyKind::none || (replayable_ && size_known);
   return request_->info.idempotent && body_at_hand;
 }
 

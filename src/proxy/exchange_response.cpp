@@ -51,7 +51,7 @@ void Exchange::pass_response(http::ResponseHead& head, const http::ResponseInfo&
   out.close = worker_.draining() || connection_used_up();
   enter(ExchangePhase::responding);
   status_ = static_cast<std::uint16_t>(head.status);
-  first_byte_ns_ = base::monotonic_ns();
+  first_byte_ns_ = worker_.loop().now_ns();
   replay_.clear();
   client_writer_.write_response(out);
   worker_.upstream(upstream_).idle_timeout->start(timer_);
@@ -158,7 +158,7 @@ void Exchange::start_tunnel(http::ResponseHead& head, const http::ResponseInfo&)
   enter(ExchangePhase::tunnel);
   tunnel_ = true;
   status_ = 101;
-  first_byte_ns_ = base::monotonic_ns();
+  first_byte_ns_ = worker_.loop().now_ns();
   client_writer_.write_response(out);
   client_writer_.flush();  // `out` shows into the request
   release_retry_budget();
@@ -240,7 +240,7 @@ void Exchange::reply(const LocalReply& reply) {
   enter(ExchangePhase::responding);
   timer_.stop();
   status_ = static_cast<std::uint16_t>(reply.status);
-  first_byte_ns_ = base::monotonic_ns();
+  first_byte_ns_ = worker_.loop().now_ns();
   char standard[http::local_body_capacity];
   std::string_view body = reply.body;
   std::string_view content_type = reply.content_type;

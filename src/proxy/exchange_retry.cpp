@@ -86,7 +86,7 @@ bool Exchange::may_retry(const AttemptEnd& end, int status) {
       .kind = end.kind,
       .status = status,
       .attempts_made = attempts_,
-      .elapsed_ms = (base::monotonic_ns() - first_attempt_ns_) / 1'000'000,
+      .elapsed_ms = (worker_.loop().now_ns() - first_attempt_ns_) / 1'000'000,
       .idempotent = request_->info.idempotent,
       .request_bytes_sent = !attempt_.nothing_sent(),
       .body_replayable = replayable_,
@@ -120,7 +120,7 @@ void Exchange::back_off() {
 
 void Exchange::wait_for_budget() {
   if (phase_ != ExchangePhase::backing_off) enter(ExchangePhase::backing_off);
-  waiting_since_ns_ = base::monotonic_ns();
+  waiting_since_ns_ = worker_.loop().now_ns();
   worker_.loop().timers().list(budget_poll_interval).start(timer_);
 }
 
@@ -130,7 +130,7 @@ void Exchange::backed_off() {
     if (attempt_.active()) end_attempt();
     return back_off();
   }
-  const std::int64_t waited_ms = (base::monotonic_ns() - waiting_since_ns_) / 1'000'000;
+  const std::int64_t waited_ms = (worker_.loop().now_ns() - waiting_since_ns_) / 1'000'000;
   const std::int64_t patience_ms = worker_.upstream(upstream_).snapshot->config->queue_timeout.count();
   if (retry_budget().worth_waiting() && waited_ms < patience_ms) {
     worker_.loop().timers().list(budget_poll_interval).start(timer_);

@@ -36,7 +36,7 @@ std::size_t largest_field_limit(const config::Config& config) {
 }  // namespace
 
 std::string_view HttpDate::text() {
-  const std::int64_t second = base::wall_clock_ns() / 1'000'000'000;
+  const std::int64_t second = base::wall_clock_coarse_s();
   constexpr std::size_t length = 29;  // "Mon, 23 Nov 2026 09:52:03 GMT" (RFC 9110 section 5.6.7)
   if (second != second_) {
     second_ = second;

@@ -85,8 +85,9 @@ class Loop {
   TimerQueue& timers() { return timers_; }
   Gather& gather() { return gather_; }
   PipePool& pipes() { return pipes_; }
-  /// Milliseconds of the monotonic clock, read once a turn.
+  /// The monotonic clock, read once a turn: what happens in one turn happens at one time.
   std::int64_t now_ms() const { return timers_.now_ms(); }
+  std::int64_t now_ns() const { return now_ns_; }
 
   /// Watches a descriptor, edge-triggered, for everything, until it is closed. False with errno set on failure
   /// (out of memory or watches).
@@ -135,6 +136,7 @@ class Loop {
   base::IntrusiveList<Deferred, Deferred> deferred_;
   Retired* retired_ = nullptr;
   std::unique_ptr<char[]> read_buffer_;
+  std::int64_t now_ns_ = 0;
   bool stopping_ = false;
 };
 

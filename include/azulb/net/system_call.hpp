@@ -1,0 +1,28 @@
+// The two system calls of every message, without what the C library wraps around them: in a process with threads its
+// recv and send are cancellation points, which costs two locked instructions and a branch each, some 2 % of a request.
+// azulb cancels no threads. Results are those of the C library: -1 with errno set.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstddef>
+
+namespace azulb::net {
+
+inline ssize_t receive_bytes(int descriptor, char* out, std::size_t size_bytes) {
+  return syscall(SYS_recvfrom, descriptor, out, size_bytes, 0, nullptr, nullptr);
+}
+
+/// Never raises SIGPIPE.
+inline ssize_t send_bytes(int descriptor, const void* bytes, std::size_t size_bytes) {
+  return syscall(SYS_sendto, descriptor, bytes, size_bytes, MSG_NOSIGNAL, nullptr, 0);
+}
+
+/// Never raises SIGPIPE.
+inline ssize_t send_message(int descriptor, const msghdr& message) {
+  return syscall(SYS_sendmsg, descriptor, &message, MSG_NOSIGNAL);
+}
+
+}  // namespace azulb::net

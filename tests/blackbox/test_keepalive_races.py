@@ -70,6 +70,15 @@ def test_the_race_is_won_even_with_retries_off(azulb, scripted):
         assert client.request().status == 200
 
 
+def test_a_chunked_put_whose_size_is_unknown_gets_a_connection_of_its_own(azulb, scripted):
+    """What proves too large to be kept cannot be sent again when a kept connection turns out stale."""
+    server = scripted(per_connection(close_when(closed_at_the_next_request), always(OK)))
+    proxy = azulb(server)
+    with proxy.client() as client:
+        assert client.request().status == 200
+        assert client.request("PUT", body=[b"x" * 30_000] * 6).status == 200
+
+
 def test_posts_do_not_ride_on_old_connections(azulb, scripted):
     """A POST goes on a connection known fresh: one that closes at the next request's first byte gets none."""
     server = scripted(close_when(closed_at_the_next_byte))

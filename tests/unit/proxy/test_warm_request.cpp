@@ -1,0 +1,106 @@
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "../support/sockets.hpp"
+#include "allocation_counter.hpp"
+#include "azulb/base/line_sink.hpp"
+#include "azulb/proxy/worker.hpp"
+
+using namespace azulb;
+
+namespace {
+
+constexpr std::string_view response = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
+
+config::Config one_server(const base::SocketAddress& server) {
+  config::Config config;
+  config::Listener& listener = config.listeners.emplace_back();
+  listener.name = "http";
+  config::Upstream& upstream = config.upstreams.emplace_back();
+  upstream.name = "app";
+  config::Server& target = upstream.servers.emplace_back();
+  target.name = server.text();
+  target.address = *base::parse_host_port(server.text());
+  config::Route& route = config.routes.emplace_back();
+  route.name = "default";
+  route.upstream = "app";
+  return config;
+}
+
+/// A worker on this thread, between a client and a server that the test drives by hand.
+struct Fixture {
+  Fixture()
+      : snapshot(*proxy::Snapshot::build(one_server(server.address()))),
+        bound(*net::BoundSocket::bind(*first(base::resolve({.host = "127.0.0.1"}, true)), 16, false)),
+        sink(*base::LineSink::open("/dev/null")),
+        worker(loop, snapshot, shared,
+               proxy::AccessLog(*proxy::AccessLogFormat::compile("json"), {1.0, base::Random(1)},
+                                &sink->add_producer()),
+               {{&bound}}) {
+    worker.start_accepting();
+  }
+  ~Fixture() {
+    worker.abort_all();
+    test::settle(loop);
+  }
+
+  static const base::SocketAddress* first(const base::Result<std::vector<base::SocketAddress>>& addresses) {
+    static base::SocketAddress address;
+    address = addresses->front();
+    return &address;
+  }
+
+  test::Server server;
+  net::Loop loop;
+  std::shared_ptr<proxy::Snapshot> snapshot;
+  proxy::SharedState shared;
+  net::BoundSocket bound;
+  std::unique_ptr<base::LineSink> sink;
+  proxy::Worker worker;
+};
+
+/// Reads until so many bytes have come, into storage that is there already.
+std::size_t read_bytes(net::Loop& loop, int descriptor, std::size_t wanted) {
+  static char storage[64 * 1024];
+  std::size_t received = 0;
+  for (int turn = 0; turn < 1000 && received < wanted; ++turn) {
+    loop.run_once(std::chrono::milliseconds(1));
+    const ssize_t count = recv(descriptor, storage + received, sizeof storage - received, MSG_DONTWAIT);
+    if (count > 0) received += static_cast<std::size_t>(count);
+  }
+  return received;
+}
+
+}  // namespace
+
+TEST_CASE("a warm keep-alive request allocates nothing, from its first byte to its log line") {
+  Fixture f;
+  const test::Descriptor client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  REQUIRE(connect(client.get(), f.bound.address().get(), f.bound.address().length()) == 0);
+  const std::string request =
+      "GET /a/path?with=a-query HTTP/1.1\r\nHost: example.com\r\nUser-Agent: a test\r\nAccept: */*\r\n"
+      "Cookie: one=1; two=2\r\nReferer: http://example.com/\r\n\r\n";
+  std::unique_ptr<test::Peer> app;
+  std::uint64_t allocated = 0;
+  constexpr int warm_up = 20;
+  for (int turn = 0; turn < warm_up + 100; ++turn) {
+    const std::uint64_t before = test::allocation_count();
+    REQUIRE(send(client.get(), request.data(), request.size(), 0) == static_cast<ssize_t>(request.size()));
+    if (app == nullptr) {
+      test::settle(f.loop);
+      app = std::make_unique<test::Peer>(f.server.accept());
+    }
+    REQUIRE(read_bytes(f.loop, app->descriptor(), request.size()) > request.size());
+    REQUIRE(app->send(response) == response.size());
+    REQUIRE(read_bytes(f.loop, client.get(), response.size()) > response.size());
+    if (turn >= warm_up) allocated += test::allocation_count() - before;
+  }
+  CHECK(allocated == 0);
+  if (test::allocations_are_counted()) CHECK(test::allocation_count() > 0);
+  CHECK(f.worker.metrics().server(0, 0).connections_opened.value() == 1);
+}

@@ -28,13 +28,17 @@ void read_output(TableReader& table, std::string& member, const std::vector<std:
   member = value;
 }
 
-/// Holds that every {name} of a template is one azulb can fill in.
+/// Holds that every {name} of a template is one azulb can fill in; {{ and }} are braces.
 void check_template(Context& context, const Text& text) {
   const std::vector<std::string_view>& fields = access_log_fields();
   std::string_view rest = text.value;
   while (true) {
     const std::size_t brace = rest.find_first_of("{}");
     if (brace == std::string_view::npos) return;
+    if (rest.substr(brace + 1, 1) == rest.substr(brace, 1)) {
+      rest.remove_prefix(brace + 2);
+      continue;
+    }
     const std::size_t end = rest.find_first_of("{}", brace + 1);
     if (rest[brace] == '}')
       return context.report(context.locate(text.position, "}"), text.key,
@@ -78,7 +82,7 @@ const std::vector<std::string_view>& access_log_fields() {
       "time",        "client_ip",  "client_port",    "listener",   "host",        "method",
       "target",      "version",    "status",         "route",      "upstream",    "server",
       "attempts",    "request_id", "bytes_received", "bytes_sent", "duration_ms", "time_to_first_byte_ms",
-      "upstream_ms", "queue_ms",   "error",          "user_agent", "referer"};
+      "upstream_ms", "queue_ms",   "error",          "user_agent", "referer",     "tunnel"};
   return fields;
 }
 

@@ -142,6 +142,8 @@ TEST_CASE("the access log's template knows its fields") {
   for (const std::string_view field : access_log_fields()) {
     CHECK(faults(std::string(kLeast) + "access_log.format = '{" + std::string(field) + "}'").empty());
   }
+  CHECK(faults(std::string(kLeast) + "access_log.format = '{{ {time} {tunnel} }}'").empty());
+  check_cases({{"access_log.format = '{{time}'", "3:28 access_log.format: \"}\" without a \"{\" before it"}});
 }
 
 TEST_CASE("the admin interface is not left open") {

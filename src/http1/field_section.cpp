@@ -48,7 +48,7 @@ ParseStatus FieldSection::parse(const char* base, std::size_t size, const Limits
   const std::size_t most = begin_ + limits.bytes;
   const char* const end = base + std::min(size, most);
   const char* at = base + position_;
-  const auto offset = [base](const char* place) { return static_cast<std::size_t>(place - base); };
+  const auto offset = [base](const char* place) { return static_cast<std::uint32_t>(place - base); };
 
   while (at < end) {
     switch (state_) {

@@ -92,11 +92,7 @@ bool Exchange::may_reuse_connection() const {
 
 void Exchange::begin_attempt(std::uint32_t server) {
   WorkerUpstream& upstream = worker_.upstream(upstream_);
-  if (attempts_ == 0) {
-    first_attempt_ns_ = begun_ns_;
-  } else {
-    worker_.metrics().server(upstream_, server).retries.add();
-  }
+  if (attempts_ > 0) worker_.metrics().server(upstream_, server).retries.add();
   tried_[attempts_ % tried_.size()] = server;
   ++attempts_;
   last_server_ = server;
@@ -148,7 +144,11 @@ void Exchange::send_request() {
       client_paused_ = false;
       client_writer_.resume_reading();
     }
-    if (!client_paused_) client_.listener().body_timeout->start(timer_);
+    if (client_paused_) {
+      timer_.stop();  // the write timeout of the server's connection watches over it now
+    } else {
+      client_.listener().body_timeout->start(timer_);
+    }
   }
 }
 
@@ -191,11 +191,12 @@ void Exchange::forward_request_body(std::span<const char> bytes) {
     }
   }
   if (phase_ == ExchangePhase::requesting) client_.listener().body_timeout->start(timer_);
-  start_transfer(Direction::to_server, bytes.size());
+  // What goes past in the kernel can't be kept for another attempt.
+  if (!replayable_ || phase_ == ExchangePhase::responding) start_transfer(Direction::to_server, bytes.size());
 }
 
 void Exchange::attempt_writable() {
-  if (!client_paused_) return;
+  if (!client_paused_ || held_ != nullptr) return;
   client_paused_ = false;
   client_writer_.resume_reading();
   if (phase_ == ExchangePhase::requesting && !request_complete_) client_.listener().body_timeout->start(timer_);

@@ -15,6 +15,7 @@ constexpr std::chrono::milliseconds budget_poll_interval{5};
 void Exchange::end_attempt() {
   if (to_client_ != nullptr) to_client_->cancel();
   if (to_server_ != nullptr) to_server_->cancel();
+  server_paused_ = false;
   attempt_.end();
 }
 
@@ -71,6 +72,11 @@ bool Exchange::retry_instead_of(http::ResponseHead& head, const http::ResponseIn
   held_->fields = http::StoredFields(head.fields);
   held_->info = info;
   attempt_.writer()->pause_reading();
+  if (!request_complete_) {
+    // What came now would go to this server, and be missing from what is kept for the next.
+    client_paused_ = true;
+    client_writer_.pause_reading();
+  }
   wait_for_budget();
   return true;
 }
@@ -86,10 +92,11 @@ bool Exchange::may_retry(const AttemptEnd& end, int status) {
       .kind = end.kind,
       .status = status,
       .attempts_made = attempts_,
-      .elapsed_ms = (worker_.loop().now_ns() - first_attempt_ns_) / 1'000'000,
+      .elapsed_ms = (worker_.loop().now_ns() - begun_ns_) / 1'000'000,
       .idempotent = request_->info.idempotent,
       .request_bytes_sent = !attempt_.nothing_sent(),
-      .body_replayable = replayable_,
+      // Until there is a connection, everything that has come is kept.
+      .body_replayable = replayable_ || attempt_.writer() == nullptr,
       .response_started = status_ != 0,
   };
   const balance::RetryDecision decision = balance::decide_retry(
@@ -152,6 +159,7 @@ void Exchange::give_held_answer() {
   client_writer_.flush();  // the head's bytes go with `held`
   if (held->complete) return attempt_end({});
   attempt_.writer()->resume_reading();
+  if (attempt_.writer()->queued_bytes() <= net::queue_high_bytes) attempt_writable();
 }
 
 void Exchange::give_up(const AttemptEnd& end) {

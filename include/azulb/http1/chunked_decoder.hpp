@@ -74,7 +74,7 @@ class ChunkedDecoder {
   Step fail(http::Defect defect);
 
   std::uint64_t remaining_ = 0;
-  std::size_t extension_bytes_ = 0;
+  std::uint32_t extension_bytes_ = 0;
   std::uint32_t line_bytes_ = 0;
   std::uint8_t digits_ = 0;
   bool trailers_begun_ = false;

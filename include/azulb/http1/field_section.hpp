@@ -37,18 +37,19 @@ class FieldSection {
  private:
   enum class State : std::uint8_t { line_start, name, value_start, value, line_end, section_end };
 
-  explicit FieldSection(std::size_t begin) : begin_(begin), position_(begin) {}
+  explicit FieldSection(std::size_t begin)
+      : begin_(static_cast<std::uint32_t>(begin)), position_(static_cast<std::uint32_t>(begin)) {}
   ParseStatus fail(http::Defect defect) {
     defect_ = defect;
     return ParseStatus::error;
   }
 
-  std::size_t begin_ = 0;
-  std::size_t position_ = 0;  // the next byte to judge
-  std::size_t name_begin_ = 0;
-  std::size_t name_end_ = 0;
-  std::size_t value_begin_ = 0;
-  std::size_t count_ = 0;
+  std::uint32_t begin_ = 0;
+  std::uint32_t position_ = 0;  // the next byte to judge
+  std::uint32_t name_begin_ = 0;
+  std::uint32_t name_end_ = 0;
+  std::uint32_t value_begin_ = 0;
+  std::uint32_t count_ = 0;
   State state_ = State::line_start;
   http::Defect defect_ = http::Defect::none;
 };

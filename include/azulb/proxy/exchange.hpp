@@ -134,7 +134,6 @@ class Exchange final : public base::ListNode<ExchangeWaiting>, private http::Str
 
   std::int64_t begun_ns_ = 0;
   std::int64_t first_byte_ns_ = 0;      // response head written to the client
-  std::int64_t first_attempt_ns_ = 0;
   std::int64_t waiting_since_ns_ = 0;
   std::int64_t queue_ns_ = -1;
   std::uint64_t received_bytes_ = 0;     // of the request, head and body

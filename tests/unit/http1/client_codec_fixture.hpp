@@ -67,9 +67,14 @@ class ClientCodecFixture : public http::StreamAcceptor {
     stream.writer->write_response(head);
   }
   /// Has the codec closed the connection?
+  /// The client has seen the end; it ends its own side, and nothing is left of the connection.
   bool is_closed() {
     settle(loop);
     client.drain();
+    if (!connection.open()) return true;
+    if (!client.ended()) return false;
+    client.end_writing();
+    settle(loop);
     return !connection.open();
   }
   net::TimerList* timeout(int duration_ms) {

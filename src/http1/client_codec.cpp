@@ -25,11 +25,12 @@ void ClientCodec::start() {
 
 void ClientCodec::drain() {
   draining_ = true;
-  if (!idle() || !connection_.open() || connection_.has_pending_input()) return;
+  if (!idle() || !connection_.open()) return;
+  if (connection_.unconsumed_bytes() > 0 || connection_.has_pending_input()) return;
   if (fresh_) {
     settings_.linger_timeout->start(timer_);  // its first request is probably on the way
   } else {
-    close();
+    finish();
   }
 }
 
@@ -151,7 +152,7 @@ void ClientCodec::on_end() {
     case Phase::head:
     case Phase::lingering:
       if (reader_ != nullptr) return;  // the refusal is still being written
-      close();
+      finish();
       return;
     case Phase::body:
       fail_stream({.kind = StreamFailure::Kind::closed});
@@ -279,9 +280,11 @@ void ClientCodec::next_request() {
 }
 
 void ClientCodec::finish() {
-  // Closing while the client still sends would turn into a reset that may overtake the response.
-  const bool nothing_follows =
-      half_closed_ || (client_closes_ && phase_ == Phase::complete && connection_.unconsumed_bytes() == 0);
+  // Closing while the client still sends would turn into a reset that may overtake the response. One that is
+  // idle sends nothing.
+  const bool nothing_follows = half_closed_ || phase_ == Phase::head ||
+                               (client_closes_ && phase_ == Phase::complete && connection_.unconsumed_bytes() == 0);
+  timer_.stop();  // while the last response is on its way out, only the write timeout counts
   phase_ = Phase::lingering;
   connection_.flush();
   if (!connection_.open()) return;
@@ -334,6 +337,8 @@ void ClientCodec::on_timeout() {
     case Phase::head:
       if (parser_.started()) {
         refuse({.timed_out = true, .request = {}});
+      } else if (connection_.queued_bytes() > 0) {
+        settings_.keepalive_timeout->start(timer_);  // not idle: it is still taking its last response
       } else {
         close();
       }

@@ -206,6 +206,8 @@ void ServerCodec::write_end(std::span<const http::Field> trailers) {
 void ServerCodec::abort() {
   reader_ = nullptr;
   phase_ = Phase::ended;
+  // What has not left yet must not leave any more: the request may be on its way to another server already.
+  connection_.loop().gather().discard(connection_);
   connection_.close();
 }
 

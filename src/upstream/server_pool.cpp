@@ -56,8 +56,10 @@ Lease ServerPool::lease_idle() {
   const std::int64_t now_ms = context_.loop.now_ms();
   while (!idle_.empty()) {
     ServerConnection& connection = idle_.front();
-    if (now_ms - connection.idle_since_ms_ > look_after_idle_ms &&
-        connection.connection_.has_pending_input()) {
+    // What a server sends unasked must not become the answer to this request.
+    const bool to_look_at = now_ms - connection.idle_since_ms_ > look_after_idle_ms ||
+                            connection.connection_.may_have_input();
+    if (to_look_at && connection.connection_.has_pending_input()) {
       remove_idle(connection);
       continue;
     }

@@ -90,6 +90,8 @@ class Connection final : private Watcher, private Deferred {
   /// read before it begins is better small.
   void limit_next_read(std::size_t size_bytes) { read_limit_bytes_ = static_cast<std::uint32_t>(size_bytes); }
 
+  /// False if all that the peer has sent is known to have been read.
+  bool may_have_input() const { return readable_ || !input_.empty(); }
   /// True if the kernel holds bytes or an end that the peer has sent (one system call).
   bool has_pending_input() const;
 

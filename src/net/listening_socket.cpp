@@ -19,6 +19,9 @@ namespace {
 // Accepted in one turn of the loop, so that a flood of connections does not hold up those that are there.
 constexpr int accepts_per_turn = 64;
 
+// Turns' shares that hold any backlog the kernel allows by itself (net.core.somaxconn).
+constexpr int backlog_shares = 4096 / accepts_per_turn + 1;
+
 std::string remedy(int system_error, const base::SocketAddress& address) {
   switch (system_error) {
     case EADDRINUSE:
@@ -102,8 +105,15 @@ void ListeningSocket::resume() {
   AZULB_ASSERT(watched_);
 }
 
-void ListeningSocket::on_events(std::uint32_t) {
-  for (int count = 0; count < accepts_per_turn && watched_ && handler_.may_accept(); ++count) {
+void ListeningSocket::accept_pending() {
+  // Not for ever: connections may come in as fast as they are accepted.
+  for (int share = 0; share < backlog_shares && accept_some(); ++share) {
+  }
+}
+
+bool ListeningSocket::accept_some() {
+  for (int count = 0; count < accepts_per_turn; ++count) {
+    if (!watched_ || !handler_.may_accept()) return false;
     sockaddr_storage peer{};
     socklen_t length = sizeof peer;
     const int descriptor = accept4(socket_.descriptor(), reinterpret_cast<sockaddr*>(&peer), &length,
@@ -113,9 +123,10 @@ void ListeningSocket::on_events(std::uint32_t) {
     } else if (errno != EINTR && errno != ECONNABORTED) {
       // EAGAIN: all taken. Out of descriptors or memory: the backlog keeps them until something is closed.
       if (errno != EAGAIN && errno != EWOULDBLOCK) handler_.on_accept_failure(errno);
-      return;
+      return false;
     }
   }
+  return true;
 }
 
 }  // namespace azulb::net

@@ -56,11 +56,13 @@ class ListeningSocket final : private Watcher {
   void resume();
   bool paused() const { return !watched_; }
   /// Accepts what is in the backlog now, unless paused.
-  void accept_pending() { on_events(0); }
+  void accept_pending();
   const BoundSocket& socket() const { return socket_; }
 
  private:
-  void on_events(std::uint32_t events) override;
+  void on_events(std::uint32_t) override { accept_some(); }
+  /// Accepts a turn's share. False if the backlog was emptied, or nothing more may be accepted.
+  bool accept_some();
 
   Loop& loop_;
   const BoundSocket& socket_;

@@ -28,6 +28,10 @@ void Exchange::attempt_response(http::ResponseHead& head, const http::ResponseIn
     http::mark_hop_by_hop(head);
     out.fields = head.fields;
     client_writer_.write_response(out);
+    if (client_writer_.queued_bytes() > net::queue_high_bytes) {
+      server_paused_ = true;
+      attempt_.writer()->pause_reading();
+    }
     return;
   }
   if (info.switching) return start_tunnel(head, info);
@@ -53,6 +57,7 @@ void Exchange::pass_response(http::ResponseHead& head, const http::ResponseInfo&
   status_ = static_cast<std::uint16_t>(head.status);
   first_byte_ns_ = worker_.loop().now_ns();
   replay_.clear();
+  release_retry_budget();  // nothing of this exchange is tried again, however long its body takes
   client_writer_.write_response(out);
   worker_.upstream(upstream_).idle_timeout->start(timer_);
 }
@@ -237,6 +242,7 @@ void Exchange::reply_error(ErrorWord error, std::string_view detail, int status)
 }
 
 void Exchange::reply(const LocalReply& reply) {
+  if (linked()) stop_waiting();
   enter(ExchangePhase::responding);
   timer_.stop();
   status_ = static_cast<std::uint16_t>(reply.status);

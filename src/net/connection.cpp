@@ -80,7 +80,9 @@ void Connection::on_events(std::uint32_t events) {
   }
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer_closed_ = true;
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) readable_ = true;
-  if (paused_ && fail_while_paused_ && (events & (EPOLLERR | EPOLLHUP)) != 0) {
+  // A hang-up after our own end is only the peer's: what it sent before can still be read.
+  const bool broken = (events & EPOLLERR) != 0 || ((events & EPOLLHUP) != 0 && !end_wanted_);
+  if (paused_ && fail_while_paused_ && broken) {
     fail(ECONNRESET);
     return;
   }

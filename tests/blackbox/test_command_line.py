@@ -1,6 +1,7 @@
 """The command line: what one can learn from it, and what it says when something is wrong."""
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -381,6 +382,29 @@ def test_the_demos_websocket(azulb):
                 assert await socket.recv() == message
 
     asyncio.run(asyncio.wait_for(talk(), 20))
+
+
+def test_standard_descriptors_may_be_closed(azulb, scripted):
+    """A service manager may start it with none: their numbers must not become sockets that log lines go to."""
+    server = scripted(always(OK))
+    proxy = azulb(server, access_log={"output": "stdout"})
+    command = f"exec '{BINARY}' -c '{proxy.config_path}' <&- >&- 2>&-"
+    proxy.stop()
+    process = subprocess.Popen(["sh", "-c", command])
+    try:
+
+        def answers():
+            with contextlib.suppress(OSError):
+                return fetch(proxy.address).status == 200
+
+        wait_until(answers, 10, "an answer")
+        for number in range(20):
+            assert fetch(proxy.address, "GET", f"/{number}").status == 200
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_sockets_and_pid_file(azulb, scripted, tmp_path):

@@ -39,7 +39,7 @@ std::unique_ptr<RequestSummary> RequestSummary::of(const http::Request& request)
   for (std::size_t index = 0; index < views.size(); ++index) {
     const std::string_view value = record.*views[index];
     summary->sizes_[index] = static_cast<std::uint32_t>(value.size());
-    std::memcpy(text, value.data(), value.size());
+    if (!value.empty()) std::memcpy(text, value.data(), value.size());
     text += value.size();
   }
   return std::unique_ptr<RequestSummary>(summary);

@@ -164,7 +164,7 @@ void ServerCodec::on_failure(int system_error) {
     owner_.on_connect_failure(system_error);
     return;
   }
-  if (phase_ == Phase::idle) {
+  if (phase_ == Phase::idle || (phase_ == Phase::tunnel && reader_ == nullptr)) {
     owner_.on_idle_end();
     return;
   }
@@ -179,7 +179,11 @@ void ServerCodec::fail(StreamFailure failure) {
 }
 
 void ServerCodec::on_drained() {
-  if (reader_ != nullptr) reader_->on_writable();
+  if (reader_ != nullptr) {
+    reader_->on_writable();
+  } else if (phase_ == Phase::tunnel && connection_.queued_bytes() == 0) {
+    owner_.on_idle_end();
+  }
 }
 
 void ServerCodec::write_request(const http::RequestHeadOut& head) {
@@ -197,6 +201,7 @@ void ServerCodec::write_body(std::span<const char> bytes) {
 
 void ServerCodec::write_end(std::span<const http::Field> trailers) {
   if (phase_ == Phase::tunnel) {
+    write_ended_ = true;
     connection_.end_writing();
     return;
   }

@@ -214,7 +214,7 @@ void Worker::abort_all() {
   for (const auto& listener : listeners_) listener->pause();
   client_connections_.for_each([](ClientConnection& connection) { connection.abort(); });
   for (WorkerUpstream& upstream : upstreams_) {
-    for (WorkerServer& server : upstream.servers) server.pool->close_idle();
+    for (WorkerServer& server : upstream.servers) server.pool->close_all();
   }
 }
 

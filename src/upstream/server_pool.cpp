@@ -31,6 +31,7 @@ void ServerConnection::on_connect_failure(int system_error) {
 
 void ServerConnection::on_idle_end() {
   // Leased but not yet used, it ends like any other: the stream opened on it will fail.
+  if (flushing_) return pool_.remove_flushing(*this);
   if (linked()) pool_.remove_idle(*this);
 }
 
@@ -84,6 +85,12 @@ tl::expected<Lease, int> ServerPool::connect(ConnectHandler& handler) {
 
 void ServerPool::give_back(ServerConnection& connection) {
   connection.waiting_ = nullptr;
+  if (connection.codec_.flushing()) {
+    connection.codec_.detach();
+    connection.flushing_ = true;
+    flushing_.push_back(connection);
+    return;
+  }
   const bool used_up = settings_.requests > 0 && connection.requests_ >= settings_.requests;
   if (!connection.codec_.reusable() || used_up || idle_count_ >= settings_.connections) {
     dispose(connection);
@@ -111,6 +118,12 @@ void ServerPool::remove_idle(ServerConnection& connection) {
   dispose(connection);
 }
 
+void ServerPool::remove_flushing(ServerConnection& connection) {
+  connection.unlink();
+  connection.flushing_ = false;
+  dispose(connection);
+}
+
 void ServerPool::dispose(ServerConnection& connection) {
   connection.idle_timer_.stop();
   connection.codec_.abort();
@@ -120,6 +133,12 @@ void ServerPool::dispose(ServerConnection& connection) {
 void ServerPool::close_idle() {
   while (!idle_.empty())
     remove_idle(idle_.front());
+}
+
+void ServerPool::close_all() {
+  close_idle();
+  while (!flushing_.empty())
+    remove_flushing(flushing_.front());
 }
 
 }  // namespace azulb::upstream

@@ -20,7 +20,8 @@ class ServerCodecOwner {
   /// The connection stands; only for one that was begun with `connect`.
   virtual void on_connected() = 0;
   virtual void on_connect_failure(int system_error) = 0;
-  /// While no stream is open: the server closed it or spoke out of turn. It must not be used again.
+  /// While no stream is open: the server closed it or spoke out of turn, or it has taken the last bytes of a tunnel
+  /// that was detached. It must not be used again.
   virtual void on_idle_end() = 0;
 };
 
@@ -33,6 +34,12 @@ class ServerCodec final : public net::ConnectionHandler, public http::StreamWrit
   http::StreamWriter& open_stream(http::StreamReader& reader);
   /// The stream has ended both ways and the connection can carry another.
   bool reusable() const { return phase_ == Phase::idle && connection_.open(); }
+  /// Both sides of a tunnel have ended, but the server has not taken the last bytes yet.
+  bool flushing() const {
+    return phase_ == Phase::tunnel && write_ended_ && connection_.ended() && connection_.queued_bytes() > 0;
+  }
+  /// While `flushing`: the stream's user goes; `on_idle_end` follows.
+  void detach() { reader_ = nullptr; }
   /// The last response's `Keep-Alive: timeout=N`, in seconds; 0 = none.
   std::uint32_t keep_alive_timeout_s() const { return keep_alive_timeout_s_; }
   /// No byte of the stream's request has been handed to the kernel.
@@ -92,6 +99,7 @@ class ServerCodec final : public net::ConnectionHandler, public http::StreamWrit
   bool request_done_ : 1 = false;
   bool upgrade_wanted_ : 1 = false;
   bool large_before_ : 1 = false;
+  bool write_ended_ : 1 = false;  // of a tunnel
 };
 
 }  // namespace azulb::http1

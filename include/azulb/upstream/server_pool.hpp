@@ -52,6 +52,7 @@ class ServerConnection final : public base::ListNode<ServerConnection>,
   net::MemberTimer<ServerConnection, &ServerConnection::on_idle_timeout> idle_timer_{*this};
   std::int64_t idle_since_ms_ = 0;
   std::uint64_t requests_ = 0;
+  bool flushing_ = false;  // stands in the pool's list of those
 };
 
 /// The right to use a stream to a server; given back by its destructor. A connection whose stream did not end
@@ -106,7 +107,7 @@ class ServerPool {
   ServerPool(const ServerPool&) = delete;
   ServerPool& operator=(const ServerPool&) = delete;
   /// Every lease has been released.
-  ~ServerPool() { close_idle(); }
+  ~ServerPool() { close_all(); }
 
   /// An idle connection that, as far as can be known, the server has not closed; else an empty lease.
   Lease lease_idle();
@@ -116,17 +117,22 @@ class ServerPool {
   std::uint64_t idle_count() const { return idle_count_; }
   const base::SocketAddress& address() const { return settings_.address; }
   void close_idle();
+  /// Also what the ends of tunnels are still being sent over.
+  void close_all();
 
  private:
   friend class ServerConnection;
   friend class Lease;
   void give_back(ServerConnection& connection);
   void remove_idle(ServerConnection& connection);
+  void remove_flushing(ServerConnection& connection);
   void dispose(ServerConnection& connection);
 
   PoolContext& context_;
   const PoolSettings settings_;
   base::IntrusiveList<ServerConnection, ServerConnection> idle_;  // the most recently used first
+  /// Ended tunnels whose last bytes the server has not taken yet; the write timeout watches over them.
+  base::IntrusiveList<ServerConnection, ServerConnection> flushing_;
   std::uint64_t idle_count_ = 0;
   net::TimerList& idle_timeout_;
 };

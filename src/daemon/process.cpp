@@ -63,7 +63,7 @@ base::Result<void> Process::start(config::Config config) {
   if (auto opened = base::open_log(log_settings(config.log)); !opened) return opened;
   std::signal(SIGPIPE, SIG_IGN);
   // Before anything listens: whoever sees the port open may send a signal.
-  signals_.listen({SIGTERM, SIGINT, SIGUSR1}, [this](int number) { on_signal(number); });
+  signals_.listen({SIGTERM, SIGINT, SIGUSR1, SIGHUP}, [this](int number) { on_signal(number); });
   started_ns_ = base::wall_clock_ns();
   raise_descriptor_limit(config.process.max_connections);
   auto snapshot = proxy::Snapshot::build(std::move(config));
@@ -192,6 +192,7 @@ void Process::run() {
 
 void Process::on_signal(int number) {
   if (number == SIGUSR1) return reopen_logs();
+  if (number == SIGHUP) return base::log_error("SIGHUP: reloading is not supported yet; restart azulb to change its configuration");
   if (draining_) {
     base::log_warn("second signal: ending at once");
     return end();

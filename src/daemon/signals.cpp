@@ -1,5 +1,6 @@
 #include "azulb/daemon/signals.hpp"
 
+#include <csignal>
 #include <utility>
 
 #include "azulb/base/assert.hpp"
@@ -9,8 +10,10 @@ namespace azulb::daemon {
 Signals::~Signals() {
   // A handle's memory is libuv's until its close callback.
   for (uv_signal_t* handle : handles_) {
+    const int number = handle->signum;
     uv_close(reinterpret_cast<uv_handle_t*>(handle),
              [](uv_handle_t* closed) { delete reinterpret_cast<uv_signal_t*>(closed); });
+    std::signal(number, SIG_IGN);  // one that comes while the process ends must not kill it
   }
 }
 

@@ -76,10 +76,13 @@ std::string_view ClientCodec::read_head(std::string_view bytes) {
   http::RequestHead head;
   switch (parser_.parse_request(bytes, settings_.limits, scratch_.fields, head)) {
     case ParseStatus::need_more:
-      if (!started) settings_.header_timeout->start(timer_);
+      if (!started) {
+        settings_.header_timeout->start(timer_);
+        head_begun_ms_ = static_cast<std::uint32_t>(connection_.loop().now_ms());
+      }
       return bytes;
     case ParseStatus::error:
-      refuse({.defect = parser_.defect(), .request = {}});
+      refuse({.defect = parser_.defect(), .head_ms = head_ms(started), .request = {}});
       return {};
     case ParseStatus::complete:
       break;
@@ -88,15 +91,20 @@ std::string_view ClientCodec::read_head(std::string_view bytes) {
   timer_.stop();
   fresh_ = false;
   parser_.reset();
-  accept_request(head, bytes.substr(0, length));
+  accept_request(head, bytes.substr(0, length), head_ms(started));
   return bytes.substr(length);
 }
 
-void ClientCodec::accept_request(const http::RequestHead& head, std::string_view bytes) {
+std::uint32_t ClientCodec::head_ms(bool in_parts) const {
+  return in_parts ? static_cast<std::uint32_t>(connection_.loop().now_ms()) - head_begun_ms_ : 0;
+}
+
+void ClientCodec::accept_request(const http::RequestHead& head, std::string_view bytes, std::uint32_t head_ms) {
   http::StoredRequest request(head, bytes);
+  request->head_ms = head_ms;
   const Defect defect = judge_request(request->head, request->info);
   if (defect != Defect::none) {
-    refuse({.defect = defect, .request = std::move(request)});
+    refuse({.defect = defect, .head_ms = head_ms, .request = std::move(request)});
     return;
   }
   const http::RequestInfo& info = request->info;
@@ -270,7 +278,8 @@ void ClientCodec::response_ended() {
 }
 
 void ClientCodec::next_request() {
-  if (!keep_alive_ || draining_) {
+  // A pipelined request that is here already is still served; its answer says close.
+  if (!keep_alive_ || (draining_ && connection_.unconsumed_bytes() == 0)) {
     finish();
     return;
   }
@@ -336,7 +345,7 @@ void ClientCodec::on_timeout() {
   switch (phase_) {
     case Phase::head:
       if (parser_.started()) {
-        refuse({.timed_out = true, .request = {}});
+        refuse({.head_ms = head_ms(true), .timed_out = true, .request = {}});
       } else if (connection_.queued_bytes() > 0) {
         settings_.keepalive_timeout->start(timer_);  // not idle: it is still taking its last response
       } else {

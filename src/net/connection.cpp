@@ -178,7 +178,9 @@ void Connection::receive() {
 
 void Connection::resume_reading() {
   paused_ = false;
-  if (open()) ensure_watched();
+  // Not watched yet: reading shows whether there is anything to wait for. A client that closes after its one response
+  // often has done so by then.
+  if (!watched_ && !connecting_) readable_ = true;
   if (!input_.empty()) offer_again_ = true;
   if (open() && (offer_again_ || readable_ || failure_ != 0 || (ended_ && !end_told_))) loop_.defer(*this);
 }
@@ -292,6 +294,9 @@ void Connection::close() {
 }
 
 void Connection::abort() {
+  if (!open()) return;
+  // What was written before this callback's turn to break off, say an earlier pipelined response, may still arrive.
+  if (loop_.gather().pending_bytes(*this) > 0) loop_.gather().flush();
   if (!open()) return;
   const linger reset{.l_onoff = 1, .l_linger = 0};
   setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);

@@ -19,6 +19,8 @@ namespace {
 // Accepted in one turn of the loop, so that a flood of connections does not hold up those that are there.
 constexpr int accepts_per_turn = 64;
 
+constexpr std::chrono::milliseconds resume_retry_interval{100};
+
 // Turns' shares that hold any backlog the kernel allows by itself (net.core.somaxconn).
 constexpr int backlog_shares = 4096 / accepts_per_turn + 1;
 
@@ -94,6 +96,7 @@ BoundSocket::~BoundSocket() {
 }
 
 void ListeningSocket::pause() {
+  resume_retry_.stop();
   if (!watched_) return;
   watched_ = false;
   loop_.unwatch(socket_.descriptor());
@@ -102,7 +105,7 @@ void ListeningSocket::pause() {
 void ListeningSocket::resume() {
   if (watched_) return;
   watched_ = loop_.watch_level(socket_.descriptor(), *this, socket_.address().is_unix());
-  AZULB_ASSERT(watched_);
+  if (!watched_) loop_.timers().list(resume_retry_interval).start(resume_retry_);  // the kernel is out of memory
 }
 
 void ListeningSocket::accept_pending() {

@@ -33,6 +33,7 @@ void Exchange::enter(ExchangePhase phase) {
 void Exchange::on_request(http::StoredRequest request) {
   request_ = std::move(request);
   received_bytes_ = request_->head_bytes;
+  begun_ns_ -= std::int64_t{request_->head_ms} * 1'000'000;
   worker_.metrics().listener(client_.listener().index).requests.add();
   const config::Listener& listener = client_.listener().config;
   const http::ConnectionFacts facts{.peer = client_.peer_ip(),
@@ -49,6 +50,7 @@ void Exchange::on_request(http::StoredRequest request) {
 void Exchange::on_bad_request(http::BadRequest bad) {
   worker_.metrics().listener(client_.listener().index).requests.add();
   request_ = std::move(bad.request);
+  begun_ns_ -= std::int64_t{bad.head_ms} * 1'000'000;
   request_complete_ = true;
   if (bad.timed_out) {
     reply_error(ErrorWord::request_timeout, "the request head did not come in time");

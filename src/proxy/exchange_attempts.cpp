@@ -58,7 +58,11 @@ void Exchange::wait_for_server() {
   }
   enter(ExchangePhase::waiting);
   waiting_since_ns_ = worker_.loop().now_ns();
-  upstream.waiting.push_back(*this);
+  if (queue_ns_ < 0) {
+    upstream.waiting.push_back(*this);
+  } else {
+    upstream.waiting.push_front(*this);  // it has waited before: its place is ahead of those that came after
+  }
   // Waiting again after a failed attempt does not start the patience anew.
   const std::int64_t waited_ms = queue_ns_ > 0 ? queue_ns_ / 1'000'000 : 0;
   if (waited_ms == 0) {

@@ -109,7 +109,7 @@ void Exchange::transferred(Direction direction, std::uint64_t size_bytes, bool s
   WorkerUpstream& upstream = worker_.upstream(upstream_);
   if (phase_ == ExchangePhase::tunnel) {
     upstream.tunnel_timeout->start(timer_);
-  } else if (sink_behind) {
+  } else if (sink_behind || server_paused_) {
     timer_.stop();  // the write timeout of its connection watches over it
   } else if (phase_ == ExchangePhase::responding) {
     upstream.idle_timeout->start(timer_);

@@ -133,6 +133,8 @@ void Exchange::wait_for_budget() {
 
 void Exchange::backed_off() {
   if (held_ == nullptr) return choose_server();
+  const std::int64_t limit_ms = worker_.upstream(upstream_).snapshot->config->retry.timeout.count();
+  if (limit_ms != 0 && worker_.loop().now_ns() - begun_ns_ > limit_ms * 1'000'000) return give_held_answer();
   if (take_retry_budget()) {
     if (attempt_.active()) end_attempt();
     return back_off();

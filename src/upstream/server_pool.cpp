@@ -65,7 +65,7 @@ Lease ServerPool::lease_idle() {
       continue;
     }
     idle_.pop_front();
-    --idle_count_;
+    count_idle(idle_count_ - 1);
     connection.idle_timer_.stop();
     return Lease(connection);
   }
@@ -108,13 +108,18 @@ void ServerPool::give_back(ServerConnection& connection) {
     context_.loop.timers().start(connection.idle_timer_, std::chrono::milliseconds(idle_ms));
   }
   idle_.push_front(connection);
-  ++idle_count_;
+  count_idle(idle_count_ + 1);
   if (connection.connection_.reading_paused()) connection.connection_.resume_reading();
+}
+
+void ServerPool::count_idle(std::uint64_t count) {
+  idle_count_ = count;
+  if (settings_.idle_gauge != nullptr) settings_.idle_gauge->set(count);
 }
 
 void ServerPool::remove_idle(ServerConnection& connection) {
   connection.unlink();
-  --idle_count_;
+  count_idle(idle_count_ - 1);
   dispose(connection);
 }
 

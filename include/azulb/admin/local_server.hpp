@@ -144,6 +144,7 @@ class LocalServer final : public net::AcceptHandler {
   std::size_t connection_count_ = 0;                  // open ones
   std::size_t retired_count_ = 0;                     // closed, waiting for the end of the turn
   net::MemberTimer<LocalServer, &LocalServer::retry_accepting> accept_timer_{*this};
+  std::int64_t failure_told_ms_ = -1'000'000;  // when the log last said that accepting failed
   bool draining_ = false;
 };
 

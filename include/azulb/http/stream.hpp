@@ -36,6 +36,7 @@ struct StreamFailure {
 /// A client's message that is no request.
 struct BadRequest {
   Defect defect = Defect::none;
+  std::uint32_t head_ms = 0;  // from its first byte until it was refused
   bool timed_out = false;   // the head did not come in time; `defect` is none
   StoredRequest request{};  // if the head could be parsed and only its rules were broken
 };

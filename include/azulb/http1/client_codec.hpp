@@ -76,7 +76,9 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
   };
 
   std::string_view read_head(std::string_view bytes);
-  void accept_request(const http::RequestHead& head, std::string_view bytes);
+  void accept_request(const http::RequestHead& head, std::string_view bytes, std::uint32_t head_ms);
+  /// How long the head has been coming; nothing for one that came in one piece.
+  std::uint32_t head_ms(bool in_parts) const;
   void refuse(http::BadRequest bad);
   std::string_view read_body(std::string_view bytes);
   void request_ended(std::span<http::Field> trailers);
@@ -97,6 +99,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
   BodyReader body_in_;
   BodyWriter body_out_;
   net::MemberTimer<ClientCodec, &ClientCodec::on_timeout> timer_{*this};
+  std::uint32_t head_begun_ms_ = 0;  // the loop's clock, cut to 32 bits; of a head that comes in parts
   Phase phase_ = Phase::head;
   bool http10_ : 1 = false;         // the request's version
   bool head_request_ : 1 = false;   // the response has no body

@@ -56,7 +56,7 @@ class Connection final : private Watcher, private Deferred {
 
   bool open() const { return descriptor_ >= 0; }
   int descriptor() const { return descriptor_; }
-  Loop& loop() { return loop_; }
+  Loop& loop() const { return loop_; }
 
   /// Writes `bytes` after what was written before, without copying if the kernel takes them at the end of this callback;
   /// until then they must stay. Never calls back.

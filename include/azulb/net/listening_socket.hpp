@@ -67,6 +67,7 @@ class ListeningSocket final : private Watcher {
   Loop& loop_;
   const BoundSocket& socket_;
   AcceptHandler& handler_;
+  MemberTimer<ListeningSocket, &ListeningSocket::resume> resume_retry_{*this};
   bool watched_ = false;
 };
 

@@ -80,6 +80,8 @@ class WorkerListener final : public net::AcceptHandler {
   void on_accept_failure(int system_error) override;
 
   std::vector<std::unique_ptr<net::ListeningSocket>> sockets_;
+  std::int64_t failure_told_ms_ = -1'000'000;  // when the log last said that accepting failed
+  std::int64_t next_warning_ms_ = 0;  // of accepting that fails: it is tried again many times a second
 };
 
 /// The wall clock as HTTP writes it, made anew once a second.

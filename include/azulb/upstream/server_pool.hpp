@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "azulb/base/address.hpp"
+#include "azulb/base/counter.hpp"
 #include "azulb/base/intrusive_list.hpp"
 #include "azulb/base/result.hpp"
 #include "azulb/base/slab.hpp"
@@ -91,6 +92,7 @@ struct PoolSettings {
   std::chrono::milliseconds idle{50'000};
   std::uint64_t requests = 0;  // per connection; 0 = unlimited
   net::TimerList* write_timeout = nullptr;
+  base::Gauge* idle_gauge = nullptr;  // kept at `idle_count`, if there is one
 };
 
 /// What the pools of one loop share.
@@ -125,6 +127,7 @@ class ServerPool {
   friend class Lease;
   void give_back(ServerConnection& connection);
   void remove_idle(ServerConnection& connection);
+  void count_idle(std::uint64_t count);
   void remove_flushing(ServerConnection& connection);
   void dispose(ServerConnection& connection);
 

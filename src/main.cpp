@@ -5,8 +5,8 @@
 
 namespace {
 
-/// Of standard input, output and error what is closed becomes /dev/null: else the next descriptors, sockets among them,
-/// would take these numbers, and log lines would be written to a peer.
+/// Of standard input, output and error what is closed becomes /dev/null: else the next descriptors, sockets
+/// among them, would take these numbers, and log lines would be written to a peer.
 void open_standard_descriptors() {
   int descriptor;
   do {

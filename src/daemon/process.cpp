@@ -192,7 +192,9 @@ void Process::run() {
 
 void Process::on_signal(int number) {
   if (number == SIGUSR1) return reopen_logs();
-  if (number == SIGHUP) return base::log_error("SIGHUP: reloading is not supported yet; restart azulb to change its configuration");
+  if (number == SIGHUP)
+    return base::log_error(
+        "SIGHUP: reloading is not supported yet; restart azulb to change its configuration");
   if (draining_) {
     base::log_warn("second signal: ending at once");
     return end();

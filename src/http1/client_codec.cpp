@@ -99,7 +99,8 @@ std::uint32_t ClientCodec::head_ms(bool in_parts) const {
   return in_parts ? static_cast<std::uint32_t>(connection_.loop().now_ms()) - head_begun_ms_ : 0;
 }
 
-void ClientCodec::accept_request(const http::RequestHead& head, std::string_view bytes, std::uint32_t head_ms) {
+void ClientCodec::accept_request(const http::RequestHead& head, std::string_view bytes,
+                                 std::uint32_t head_ms) {
   http::StoredRequest request(head, bytes);
   request->head_ms = head_ms;
   const Defect defect = judge_request(request->head, request->info);
@@ -291,8 +292,9 @@ void ClientCodec::next_request() {
 void ClientCodec::finish() {
   // Closing while the client still sends would turn into a reset that may overtake the response. One that is
   // idle sends nothing.
-  const bool nothing_follows = half_closed_ || phase_ == Phase::head ||
-                               (client_closes_ && phase_ == Phase::complete && connection_.unconsumed_bytes() == 0);
+  const bool nothing_follows =
+      half_closed_ || phase_ == Phase::head ||
+      (client_closes_ && phase_ == Phase::complete && connection_.unconsumed_bytes() == 0);
   timer_.stop();  // while the last response is on its way out, only the write timeout counts
   phase_ = Phase::lingering;
   connection_.flush();

@@ -9,8 +9,8 @@
 namespace azulb::http1 {
 namespace {
 
-// A server whose last response on this connection was so large probably sends another one: then only its head and
-// little more is read, so that nearly all of the body can be spliced.
+// A server whose last response on this connection was so large probably sends another one: then only its head
+// and little more is read, so that nearly all of the body can be spliced.
 constexpr std::uint64_t large_body_bytes = 256 * 1024;
 constexpr std::size_t first_read_bytes = 8 * 1024;
 

@@ -21,12 +21,15 @@ namespace {
 // What is read at a time behind bytes that wait unconsumed (an incomplete head, pipelined requests).
 constexpr std::size_t read_behind_bytes = 16 * 1024;
 
-// An adopted connection that waits for nothing is watched after this time all the same: for its peer's leaving.
+// An adopted connection that waits for nothing is watched after this time all the same: for its peer's
+// leaving.
 constexpr std::chrono::milliseconds watch_delay{2};
 
 }  // namespace
 
-Connection::~Connection() { close_descriptor(); }
+Connection::~Connection() {
+  close_descriptor();
+}
 
 void Connection::adopt(int descriptor) {
   AZULB_ASSERT(descriptor_ < 0 && descriptor >= 0);
@@ -144,7 +147,8 @@ void Connection::deliver_unconsumed() {
 void Connection::receive() {
   const bool append = !input_.empty();
   std::span<char> room = append ? input_.prepare(read_behind_bytes) : loop_.read_buffer();
-  room = room.first(std::min<std::size_t>(room.size(), std::exchange(read_limit_bytes_, Loop::read_buffer_bytes)));
+  room = room.first(
+      std::min<std::size_t>(room.size(), std::exchange(read_limit_bytes_, Loop::read_buffer_bytes)));
   ssize_t count;
   do {
     count = receive_bytes(descriptor_, room.data(), room.size());
@@ -178,8 +182,8 @@ void Connection::receive() {
 
 void Connection::resume_reading() {
   paused_ = false;
-  // Not watched yet: reading shows whether there is anything to wait for. A client that closes after its one response
-  // often has done so by then.
+  // Not watched yet: reading shows whether there is anything to wait for. A client that closes after its one
+  // response often has done so by then.
   if (!watched_ && !connecting_) readable_ = true;
   if (!input_.empty()) offer_again_ = true;
   if (open() && (offer_again_ || readable_ || failure_ != 0 || (ended_ && !end_told_))) loop_.defer(*this);
@@ -254,7 +258,8 @@ void Connection::flush_output() {
 }
 
 void Connection::write_failed(int system_error) {
-  // Reading goes on: the peer may have answered before it stopped listening. What is left unread ends in this error.
+  // Reading goes on: the peer may have answered before it stopped listening. What is left unread ends in this
+  // error.
   output_.clear();
   write_timer_.stop();
   if (failure_ == 0) failure_ = system_error;
@@ -295,7 +300,8 @@ void Connection::close() {
 
 void Connection::abort() {
   if (!open()) return;
-  // What was written before this callback's turn to break off, say an earlier pipelined response, may still arrive.
+  // What was written before this callback's turn to break off, say an earlier pipelined response, may still
+  // arrive.
   if (loop_.gather().pending_bytes(*this) > 0) loop_.gather().flush();
   if (!open()) return;
   const linger reset{.l_onoff = 1, .l_linger = 0};

@@ -44,7 +44,8 @@ void Gather::commit_scratch(std::size_t size_bytes) {
 void Gather::add(Connection& connection, std::span<const char> bytes) {
   select(connection);
   if (bytes.empty()) return;
-  if (bytes.size() <= copy_limit_bytes && scratch_bytes - scratch_used_ >= bytes.size() && parts_count_ < parts_limit) {
+  if (bytes.size() <= copy_limit_bytes && scratch_bytes - scratch_used_ >= bytes.size() &&
+      parts_count_ < parts_limit) {
     std::memcpy(scratch_.get() + scratch_used_, bytes.data(), bytes.size());
     commit_scratch(bytes.size());
     return;

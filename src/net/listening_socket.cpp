@@ -31,9 +31,12 @@ std::string remedy(int system_error, const base::SocketAddress& address) {
     case EACCES:
       return address.is_unix() ? "the directory is not writable for this user"
                                : "ports below 1024 need root or the capability CAP_NET_BIND_SERVICE";
-    case EADDRNOTAVAIL: return "no interface of this machine has that address (`ip address` shows them)";
-    case ENOENT: return "the directory does not exist: create it";
-    default: return {};
+    case EADDRNOTAVAIL:
+      return "no interface of this machine has that address (`ip address` shows them)";
+    case ENOENT:
+      return "the directory does not exist: create it";
+    default:
+      return {};
   }
 }
 
@@ -49,11 +52,12 @@ const char* unix_path(const base::SocketAddress& address) {
 
 // A socket file that a dead process left behind refuses connections; a living one's is not touched.
 void remove_stale_socket(const base::SocketAddress& address) {
-  struct stat status{};
+  struct stat status {};
   if (lstat(unix_path(address), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
   const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (probe < 0) return;
-  if (connect(probe, address.get(), address.length()) != 0 && errno == ECONNREFUSED) unlink(unix_path(address));
+  if (connect(probe, address.get(), address.length()) != 0 && errno == ECONNREFUSED)
+    unlink(unix_path(address));
   close(probe);
 }
 
@@ -105,7 +109,8 @@ void ListeningSocket::pause() {
 void ListeningSocket::resume() {
   if (watched_) return;
   watched_ = loop_.watch_level(socket_.descriptor(), *this, socket_.address().is_unix());
-  if (!watched_) loop_.timers().list(resume_retry_interval).start(resume_retry_);  // the kernel is out of memory
+  if (!watched_)
+    loop_.timers().list(resume_retry_interval).start(resume_retry_);  // the kernel is out of memory
 }
 
 void ListeningSocket::accept_pending() {
@@ -122,7 +127,8 @@ bool ListeningSocket::accept_some() {
     const int descriptor = accept4(socket_.descriptor(), reinterpret_cast<sockaddr*>(&peer), &length,
                                    SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
-      handler_.on_accepted(socket_, descriptor, base::SocketAddress(reinterpret_cast<const sockaddr*>(&peer), length));
+      handler_.on_accepted(socket_, descriptor,
+                           base::SocketAddress(reinterpret_cast<const sockaddr*>(&peer), length));
     } else if (errno != EINTR && errno != ECONNABORTED) {
       // EAGAIN: all taken. Out of descriptors or memory: the backlog keeps them until something is closed.
       if (errno != EAGAIN && errno != EWOULDBLOCK) handler_.on_accept_failure(errno);

@@ -65,12 +65,15 @@ void Loop::update_time() {
 
 void Loop::run() {
   stopping_ = false;
-  while (!stopping_) turn(TimerQueue::never);
+  while (!stopping_)
+    turn(TimerQueue::never);
   run_deferred();
   reclaim_retired();
 }
 
-void Loop::run_once(std::chrono::milliseconds limit) { turn(limit.count()); }
+void Loop::run_once(std::chrono::milliseconds limit) {
+  turn(limit.count());
+}
 
 int Loop::wait_ms(std::int64_t limit_ms) {
   if (!deferred_.empty()) return 0;

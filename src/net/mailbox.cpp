@@ -8,8 +8,8 @@ namespace azulb::net {
 
 Mailbox::Mailbox(uv_loop_t* loop, Gather& gather) : gather_(gather) {
   wake_up_.data = this;
-  const int status =
-      uv_async_init(loop, &wake_up_, [](uv_async_t* handle) { static_cast<Mailbox*>(handle->data)->drain(); });
+  const int status = uv_async_init(loop, &wake_up_,
+                                   [](uv_async_t* handle) { static_cast<Mailbox*>(handle->data)->drain(); });
   AZULB_ASSERT(status == 0);
 }
 

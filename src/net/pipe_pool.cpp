@@ -8,7 +8,8 @@
 namespace azulb::net {
 
 PipePool::~PipePool() {
-  for (const auto& pipe : reserve_) destroy(*pipe);
+  for (const auto& pipe : reserve_)
+    destroy(*pipe);
 }
 
 void PipePool::destroy(const Pipe& pipe) {

@@ -27,7 +27,8 @@ void Splice::cancel() {
 
 bool Splice::start(std::uint64_t limit_bytes, bool until_quiet) {
   AZULB_ASSERT(!running() && source_.input_.size() == 0 && sink_.queued_bytes() == 0);
-  if (!source_.open() || !sink_.open() || source_.splice_out_ != nullptr || sink_.splice_in_ != nullptr) return false;
+  if (!source_.open() || !sink_.open() || source_.splice_out_ != nullptr || sink_.splice_in_ != nullptr)
+    return false;
   if (!source_.ensure_watched() || !sink_.ensure_watched()) return false;
   pipe_ = source_.loop_.pipes().acquire();
   if (pipe_ == nullptr) return false;
@@ -69,13 +70,14 @@ void Splice::move() {
 }
 
 bool Splice::fill() {
-  if (source_done_ || remaining_ == 0 || !source_.readable_ || pipe_->held_bytes >= PipePool::capacity_bytes) {
+  if (source_done_ || remaining_ == 0 || !source_.readable_ ||
+      pipe_->held_bytes >= PipePool::capacity_bytes) {
     return false;
   }
-  const std::size_t wanted =
-      static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, PipePool::capacity_bytes - pipe_->held_bytes));
-  const ssize_t count =
-      splice(source_.descriptor_, nullptr, pipe_->write_end, nullptr, wanted, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  const std::size_t wanted = static_cast<std::size_t>(
+      std::min<std::uint64_t>(remaining_, PipePool::capacity_bytes - pipe_->held_bytes));
+  const ssize_t count = splice(source_.descriptor_, nullptr, pipe_->write_end, nullptr, wanted,
+                               SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   if (count > 0) {
     pipe_->held_bytes += static_cast<std::size_t>(count);
     remaining_ -= static_cast<std::uint64_t>(count);

@@ -14,7 +14,9 @@ namespace azulb::proxy {
 
 using http::StreamFailure;
 
-Attempt::~Attempt() { end(); }
+Attempt::~Attempt() {
+  end();
+}
 
 int Attempt::begin(WorkerUpstream& upstream, std::uint32_t server, bool may_reuse) {
   AZULB_ASSERT(!active());
@@ -78,17 +80,22 @@ void Attempt::end() {
   upstream.snapshot->state->release(server_);
 }
 
-void Attempt::request_sent() { request_sent_ns_ = exchange_.worker().loop().now_ns(); }
+void Attempt::request_sent() {
+  request_sent_ns_ = exchange_.worker().loop().now_ns();
+}
 
 ServerMetrics& Attempt::metrics() {
   return exchange_.worker().metrics().server(upstream_->snapshot->index, server_);
 }
 
-void Attempt::record_error(ServerError error) { metrics().add_error(error); }
+void Attempt::record_error(ServerError error) {
+  metrics().add_error(error);
+}
 
 void Attempt::record_outcome(balance::Outcome outcome) {
   balance::UpstreamState& state = *upstream_->snapshot->state;
-  const balance::Ejection ejection = state.record_outcome(server_, outcome, exchange_.worker().loop().now_ms());
+  const balance::Ejection ejection =
+      state.record_outcome(server_, outcome, exchange_.worker().loop().now_ms());
   using Verdict = balance::Ejection::Verdict;
   if (ejection.verdict == Verdict::none) return;
   const char* what = ejection.cause == balance::Outcome::error ? "errors" : "5xx answers";
@@ -118,14 +125,19 @@ void Attempt::on_response(http::ResponseHead& head, const http::ResponseInfo& in
   exchange_.attempt_response(head, info);
 }
 
-void Attempt::on_body(std::span<const char> bytes) { exchange_.attempt_body(bytes); }
+void Attempt::on_body(std::span<const char> bytes) {
+  exchange_.attempt_body(bytes);
+}
 
-void Attempt::on_end(std::span<http::Field> trailers) { exchange_.attempt_end(trailers); }
+void Attempt::on_end(std::span<http::Field> trailers) {
+  exchange_.attempt_end(trailers);
+}
 
 void Attempt::on_failure(const StreamFailure& failure) {
   AttemptEnd end;
   switch (failure.kind) {
-    case StreamFailure::Kind::closed: break;
+    case StreamFailure::Kind::closed:
+      break;
     case StreamFailure::Kind::malformed:
       end = {.kind = balance::FailureKind::invalid_header,
              .word = ErrorWord::upstream_invalid,
@@ -141,6 +153,8 @@ void Attempt::on_failure(const StreamFailure& failure) {
   exchange_.attempt_failed(end);
 }
 
-void Attempt::on_writable() { exchange_.attempt_writable(); }
+void Attempt::on_writable() {
+  exchange_.attempt_writable();
+}
 
 }  // namespace azulb::proxy

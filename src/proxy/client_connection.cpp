@@ -5,7 +5,8 @@
 
 namespace azulb::proxy {
 
-ClientConnection::ClientConnection(WorkerListener& listener, const base::SocketAddress& peer, std::uint16_t local_port)
+ClientConnection::ClientConnection(WorkerListener& listener, const base::SocketAddress& peer,
+                                   std::uint16_t local_port)
     : listener_(listener),
       connection_(listener.worker.loop(), codec_),
       codec_(connection_, listener.worker.scratch(), listener.codec_settings, *this),
@@ -32,8 +33,12 @@ http::StreamReader& ClientConnection::open_stream(http::StreamWriter& writer) {
   return listener_.worker.exchanges().create(*this, writer).reader();
 }
 
-void ClientConnection::on_connection_closed() { listener_.worker.connection_closed(*this); }
+void ClientConnection::on_connection_closed() {
+  listener_.worker.connection_closed(*this);
+}
 
-void ClientConnection::reclaim() { listener_.worker.client_connections_slab_.destroy(*this); }
+void ClientConnection::reclaim() {
+  listener_.worker.client_connections_slab_.destroy(*this);
+}
 
 }  // namespace azulb::proxy

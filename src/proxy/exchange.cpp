@@ -21,9 +21,13 @@ Exchange::Exchange(ClientConnection& client, http::StreamWriter& client_writer)
       upstream_(Snapshot::no_upstream),
       route_(static_cast<std::uint32_t>(worker_.metrics().no_route())) {}
 
-Exchange::~Exchange() { AZULB_ASSERT(phase_ == ExchangePhase::done); }
+Exchange::~Exchange() {
+  AZULB_ASSERT(phase_ == ExchangePhase::done);
+}
 
-void Exchange::reclaim() { worker_.exchanges().destroy(*this); }
+void Exchange::reclaim() {
+  worker_.exchanges().destroy(*this);
+}
 
 void Exchange::enter(ExchangePhase phase) {
   AZULB_ASSERT(may_follow(phase_, phase));
@@ -42,7 +46,8 @@ void Exchange::on_request(http::StoredRequest request) {
                                     .trusted_proxies = listener.trusted_proxies};
   http::judge_forwarded(
       facts, request_->head, request_->info,
-      [](void* random) { return static_cast<base::Random*>(random)->next(); }, &worker_.random(), request_->forwarded);
+      [](void* random) { return static_cast<base::Random*>(random)->next(); }, &worker_.random(),
+      request_->forwarded);
   http::mark_hop_by_hop(request_->head);
   route_request();
 }
@@ -59,12 +64,21 @@ void Exchange::on_bad_request(http::BadRequest bad) {
   const int status = http::defect_status(bad.defect);
   ErrorWord word = ErrorWord::bad_request;
   switch (status) {
-    case 405: word = ErrorWord::method_not_allowed; break;
+    case 405:
+      word = ErrorWord::method_not_allowed;
+      break;
     case 414:
-    case 431: word = ErrorWord::header_too_large; break;
-    case 417: word = ErrorWord::expectation_failed; break;
-    case 426: word = ErrorWord::upgrade_required; break;
-    default: break;
+    case 431:
+      word = ErrorWord::header_too_large;
+      break;
+    case 417:
+      word = ErrorWord::expectation_failed;
+      break;
+    case 426:
+      word = ErrorWord::upgrade_required;
+      break;
+    default:
+      break;
   }
   reply_error(word, http::defect_word(bad.defect), status);
 }
@@ -94,9 +108,11 @@ void Exchange::answer_route(std::uint32_t index) {
   const config::Route& route = worker_.snapshot().config().routes[index];
   if (route.redirect) {
     std::array<char, 16 * 1024> location;
-    const std::size_t size = write_redirect_location(*route.redirect, *request_, "http", location.data(), location.size());
+    const std::size_t size =
+        write_redirect_location(*route.redirect, *request_, "http", location.data(), location.size());
     if (size == 0) return reply_error(ErrorWord::bad_request, "the redirect needs a Host");
-    if (size > location.size()) return reply_error(ErrorWord::bad_request, "the redirect's target is too long", 414);
+    if (size > location.size())
+      return reply_error(ErrorWord::bad_request, "the redirect's target is too long", 414);
     const http::Field fields[] = {http::make_field("Location", std::string_view(location.data(), size))};
     return reply({.status = route.redirect->status, .fields = fields});
   }
@@ -115,7 +131,8 @@ void Exchange::on_timeout() {
     case ExchangePhase::waiting:
       stop_waiting();
       return reply_error(ErrorWord::queue_timeout, "no server became available in time");
-    case ExchangePhase::backing_off: return backed_off();
+    case ExchangePhase::backing_off:
+      return backed_off();
     case ExchangePhase::connecting:
       return attempt_failed({.kind = balance::FailureKind::timeout,
                              .word = ErrorWord::upstream_timeout,
@@ -131,10 +148,12 @@ void Exchange::on_timeout() {
     case ExchangePhase::responding:
       attempt_.record_error(ServerError::timeout);
       return abort_response(ErrorWord::upstream_timeout);
-    case ExchangePhase::tunnel: return abort_response(ErrorWord::tunnel_timeout);
+    case ExchangePhase::tunnel:
+      return abort_response(ErrorWord::tunnel_timeout);
     case ExchangePhase::begun:
     case ExchangePhase::choosing:
-    case ExchangePhase::done: AZULB_ASSERT(false && "a timer in a phase without one");
+    case ExchangePhase::done:
+      AZULB_ASSERT(false && "a timer in a phase without one");
   }
 }
 

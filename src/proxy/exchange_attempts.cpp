@@ -16,13 +16,21 @@ std::uint64_t Exchange::request_hash() const {
   const http::Request& request = *request_.operator->();
   std::string_view value;
   switch (key.kind) {
-    case config::HashKeyKind::client_ip: value = request.forwarded.client_ip; break;
-    case config::HashKeyKind::path: value = request.info.target.path; break;
-    case config::HashKeyKind::host: value = request.info.authority.host; break;
+    case config::HashKeyKind::client_ip:
+      value = request.forwarded.client_ip;
+      break;
+    case config::HashKeyKind::path:
+      value = request.info.target.path;
+      break;
+    case config::HashKeyKind::host:
+      value = request.info.authority.host;
+      break;
     case config::HashKeyKind::header:
       if (const http::Field* field = http::find_field(request.head.fields, key.name)) value = field->value;
       break;
-    case config::HashKeyKind::cookie: value = http::find_cookie(request.head, key.name).value_or(value); break;
+    case config::HashKeyKind::cookie:
+      value = http::find_cookie(request.head, key.name).value_or(value);
+      break;
     case config::HashKeyKind::query:
       value = http::find_query(request.info.target.query_string(), key.name).value_or(value);
       break;
@@ -52,7 +60,8 @@ void Exchange::wait_for_server() {
   const bool returns_in_time =
       summary.next_return_ms != 0 && summary.next_return_ms - worker_.loop().now_ms() <= patience_ms;
   if (!checked && !returns_in_time) return reply_error(ErrorWord::no_server, "no server is available");
-  if (upstream.snapshot->waiting.fetch_add(1, std::memory_order_relaxed) >= upstream.snapshot->config->queue) {
+  if (upstream.snapshot->waiting.fetch_add(1, std::memory_order_relaxed) >=
+      upstream.snapshot->config->queue) {
     upstream.snapshot->waiting.fetch_sub(1, std::memory_order_relaxed);
     return reply_error(ErrorWord::queue_full, "too many requests wait for a server");
   }
@@ -68,7 +77,8 @@ void Exchange::wait_for_server() {
   if (waited_ms == 0) {
     upstream.queue_timeout->start(timer_);
   } else {
-    worker_.loop().timers().start(timer_, std::chrono::milliseconds(std::max<std::int64_t>(patience_ms - waited_ms, 1)));
+    worker_.loop().timers().start(
+        timer_, std::chrono::milliseconds(std::max<std::int64_t>(patience_ms - waited_ms, 1)));
   }
 }
 
@@ -101,7 +111,8 @@ void Exchange::begin_attempt(std::uint32_t server) {
   ++attempts_;
   last_server_ = server;
   enter(ExchangePhase::connecting);
-  // Connected at once or not, a pending connection is watched over; one that could not even be begun has failed.
+  // Connected at once or not, a pending connection is watched over; one that could not even be begun has
+  // failed.
   if (attempt_.begin(upstream, server, may_reuse_connection()) != 0) return attempt_failed(connect_failure);
   if (phase_ == ExchangePhase::connecting) upstream.connect_timeout->start(timer_);
 }
@@ -203,7 +214,8 @@ void Exchange::attempt_writable() {
   if (!client_paused_ || held_ != nullptr) return;
   client_paused_ = false;
   client_writer_.resume_reading();
-  if (phase_ == ExchangePhase::requesting && !request_complete_) client_.listener().body_timeout->start(timer_);
+  if (phase_ == ExchangePhase::requesting && !request_complete_)
+    client_.listener().body_timeout->start(timer_);
 }
 
 }  // namespace azulb::proxy

@@ -229,14 +229,19 @@ void Exchange::reply_error(ErrorWord error, std::string_view detail, int status)
   std::array<http::Field, 2> fields;
   std::size_t count = 0;
   switch (status) {
-    case 405: fields[count++] = http::make_field("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"); break;
+    case 405:
+      fields[count++] = http::make_field("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+      break;
     case 426:
       fields[count++] = http::make_field("Upgrade", "websocket");
       fields[count++] = http::make_field("Sec-WebSocket-Version", "13");
       break;
     case 429:
-    case 503: fields[count++] = http::make_field("Retry-After", "1"); break;
-    default: break;
+    case 503:
+      fields[count++] = http::make_field("Retry-After", "1");
+      break;
+    default:
+      break;
   }
   reply({.status = status, .error = error, .detail = detail, .fields = std::span(fields).first(count)});
 }
@@ -253,7 +258,8 @@ void Exchange::reply(const LocalReply& reply) {
   const std::string_view request_id = request_ ? request_->forwarded.request_id : std::string_view();
   if (content_type.empty()) {
     const bool json = request_ && http::accepts_only_json(request_->head);
-    const http::LocalBody written = http::write_local_body(reply.status, reply.detail, request_id, json, standard);
+    const http::LocalBody written =
+        http::write_local_body(reply.status, reply.detail, request_id, json, standard);
     body = std::string_view(standard, written.length);
     content_type = written.content_type;
   }
@@ -262,7 +268,8 @@ void Exchange::reply(const LocalReply& reply) {
   own[count++] = http::make_field("Server", "azulb");
   own[count++] = http::make_field("Content-Type", content_type);
   if (!request_id.empty()) own[count++] = http::make_field("X-Request-ID", request_id);
-  for (const http::Field& field : reply.fields) own[count++] = field;
+  for (const http::Field& field : reply.fields)
+    own[count++] = field;
   http::ResponseHeadOut out;
   out.status = reply.status;
   out.own = std::span(own).first(count);
@@ -282,6 +289,8 @@ void Exchange::reply(const LocalReply& reply) {
   finish(reply.error);
 }
 
-bool Exchange::is_head_request() const { return request_ && request_->head.method == http::Method::head; }
+bool Exchange::is_head_request() const {
+  return request_ && request_->head.method == http::Method::head;
+}
 
 }  // namespace azulb::proxy

@@ -1,4 +1,5 @@
-// What follows a failed attempt: another one, a wait for a place in the retry budget, or what the client gets instead.
+// What follows a failed attempt: another one, a wait for a place in the retry budget, or what the client gets
+// instead.
 #include "azulb/base/assert.hpp"
 #include "azulb/base/clock.hpp"
 #include "azulb/proxy/exchange.hpp"
@@ -83,7 +84,8 @@ bool Exchange::retry_instead_of(http::ResponseHead& head, const http::ResponseIn
 
 bool Exchange::is_retry_condition(int status) const {
   if (status < 400) return false;
-  const std::uint32_t condition = balance::condition_of({.kind = balance::FailureKind::status, .status = status});
+  const std::uint32_t condition =
+      balance::condition_of({.kind = balance::FailureKind::status, .status = status});
   return (condition & worker_.snapshot().upstream(upstream_).config->retry.on) != 0;
 }
 
@@ -105,10 +107,13 @@ bool Exchange::may_retry(const AttemptEnd& end, int status) {
   return decision.retry();
 }
 
-balance::RetryBudget& Exchange::retry_budget() { return worker_.upstream(upstream_).snapshot->state->retry_budget(); }
+balance::RetryBudget& Exchange::retry_budget() {
+  return worker_.upstream(upstream_).snapshot->state->retry_budget();
+}
 
 bool Exchange::take_retry_budget() {
-  if (!budget_taken_) budget_taken_ = retry_budget().try_acquire(worker_.upstream(upstream_).snapshot->state->total_active());
+  if (!budget_taken_)
+    budget_taken_ = retry_budget().try_acquire(worker_.upstream(upstream_).snapshot->state->total_active());
   return budget_taken_;
 }
 
@@ -156,7 +161,8 @@ void Exchange::give_held_answer() {
   head.reason = held->reason;
   head.version_minor = held->version_minor;
   head.fields = held->fields.fields();
-  for (const http::Field& field : head.fields) head.present |= http::id_bit(field.id);
+  for (const http::Field& field : head.fields)
+    head.present |= http::id_bit(field.id);
   pass_response(head, held->info);
   client_writer_.flush();  // the head's bytes go with `held`
   if (held->complete) return attempt_end({});

@@ -8,7 +8,8 @@ namespace azulb::proxy {
 
 bool RawTransfer::possible(http::StreamWriter& from, http::StreamWriter& to) {
   return from.raw_connection() != nullptr && to.raw_connection() != nullptr &&
-         std::min(from.raw_readable_bytes(), to.raw_writable_bytes()) >= least_bytes && to.queued_bytes() == 0;
+         std::min(from.raw_readable_bytes(), to.raw_writable_bytes()) >= least_bytes &&
+         to.queued_bytes() == 0;
 }
 
 bool RawTransfer::start(bool until_quiet) {
@@ -21,6 +22,8 @@ void RawTransfer::on_spliced(std::uint64_t size_bytes, bool sink_behind) {
   exchange_.transferred(direction_, size_bytes, sink_behind);
 }
 
-void RawTransfer::on_splice_end() { from_.end_raw_reading(); }
+void RawTransfer::on_splice_end() {
+  from_.end_raw_reading();
+}
 
 }  // namespace azulb::proxy

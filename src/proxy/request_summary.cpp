@@ -7,8 +7,8 @@ namespace azulb::proxy {
 namespace {
 
 using Views = std::array<std::string_view AccessRecord::*, 8>;
-constexpr Views views = {&AccessRecord::client_ip,  &AccessRecord::host,       &AccessRecord::method,
-                         &AccessRecord::target,     &AccessRecord::version,    &AccessRecord::request_id,
+constexpr Views views = {&AccessRecord::client_ip,  &AccessRecord::host,    &AccessRecord::method,
+                         &AccessRecord::target,     &AccessRecord::version, &AccessRecord::request_id,
                          &AccessRecord::user_agent, &AccessRecord::referer};
 
 }  // namespace
@@ -33,7 +33,8 @@ std::unique_ptr<RequestSummary> RequestSummary::of(const http::Request& request)
   AccessRecord record;
   fill_from_request(request, record);
   std::size_t text_bytes = 0;
-  for (const auto view : views) text_bytes += (record.*view).size();
+  for (const auto view : views)
+    text_bytes += (record.*view).size();
   auto* summary = new (::operator new(sizeof(RequestSummary) + text_bytes)) RequestSummary;
   char* text = reinterpret_cast<char*>(summary + 1);
   for (std::size_t index = 0; index < views.size(); ++index) {

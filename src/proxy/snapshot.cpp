@@ -10,10 +10,14 @@ namespace {
 
 std::string_view policy_name(config::Balance balance) {
   switch (balance) {
-    case config::Balance::round_robin: return "round_robin";
-    case config::Balance::least_connections: return "least_connections";
-    case config::Balance::random_two: return "random_two";
-    case config::Balance::hash: return "hash";
+    case config::Balance::round_robin:
+      return "round_robin";
+    case config::Balance::least_connections:
+      return "least_connections";
+    case config::Balance::random_two:
+      return "random_two";
+    case config::Balance::hash:
+      return "hash";
   }
   return {};
 }
@@ -62,8 +66,9 @@ base::Result<void> Snapshot::build_upstream(const config::Upstream& upstream) {
   for (const config::Server& server : upstream.servers) {
     const auto addresses = base::resolve(server.address, false);
     if (!addresses) {
-      return base::failure("upstream " + upstream.name + ": server " + server.name + ": " + addresses.error().message,
-                           addresses.error().system_error);
+      return base::failure(
+          "upstream " + upstream.name + ": server " + server.name + ": " + addresses.error().message,
+          addresses.error().system_error);
     }
     for (const base::SocketAddress& address : *addresses) {
       built->addresses.push_back(address);
@@ -82,7 +87,8 @@ MetricLabels Snapshot::metric_labels() const {
     std::vector<std::string>& servers = labels.upstreams[index].servers;
     servers.clear();
     const balance::UpstreamState& state = *upstreams_[index]->state;
-    for (std::uint32_t server = 0; server < state.server_count(); ++server) servers.push_back(state.server(server).name());
+    for (std::uint32_t server = 0; server < state.server_count(); ++server)
+      servers.push_back(state.server(server).name());
   }
   return labels;
 }
@@ -90,7 +96,8 @@ MetricLabels Snapshot::metric_labels() const {
 base::Result<std::shared_ptr<Snapshot>> Snapshot::build(config::Config config) {
   std::shared_ptr<Snapshot> snapshot(new Snapshot(std::move(config)));
   for (const config::Upstream& upstream : snapshot->config_.upstreams) {
-    if (auto built = snapshot->build_upstream(upstream); !built) return tl::unexpected<base::Error>(built.error());
+    if (auto built = snapshot->build_upstream(upstream); !built)
+      return tl::unexpected<base::Error>(built.error());
   }
   for (const config::Route& route : snapshot->config_.routes) {
     std::uint32_t target = no_upstream;

@@ -77,15 +77,18 @@ WorkerListener::WorkerListener(Worker& owner, const config::Listener& listener, 
 }
 
 void WorkerListener::resume() {
-  for (const auto& socket : sockets_) socket->resume();
+  for (const auto& socket : sockets_)
+    socket->resume();
 }
 
 void WorkerListener::accept_pending() {
-  for (const auto& socket : sockets_) socket->accept_pending();
+  for (const auto& socket : sockets_)
+    socket->accept_pending();
 }
 
 void WorkerListener::pause() {
-  for (const auto& socket : sockets_) socket->pause();
+  for (const auto& socket : sockets_)
+    socket->pause();
 }
 
 bool WorkerListener::may_accept() {
@@ -95,7 +98,8 @@ bool WorkerListener::may_accept() {
   return false;
 }
 
-void WorkerListener::on_accepted(const net::BoundSocket& socket, int descriptor, const base::SocketAddress& peer) {
+void WorkerListener::on_accepted(const net::BoundSocket& socket, int descriptor,
+                                 const base::SocketAddress& peer) {
   worker.accept(*this, descriptor, peer, socket.address().port());
 }
 
@@ -103,11 +107,12 @@ void WorkerListener::on_accept_failure(int system_error) {
   if (worker.loop().now_ms() >= next_warning_ms_) {
     next_warning_ms_ = worker.loop().now_ms() + accept_warning_interval.count();
     const std::int64_t now_ms = worker.loop().now_ms();
-  if (now_ms - failure_told_ms_ >= failure_log_interval_ms) {
-    failure_told_ms_ = now_ms;
-    base::log_warn("listener {}: cannot accept: {} (raise the limit on open files, or lower process.max_connections)",
-                   config.name, std::strerror(system_error));
-  }
+    if (now_ms - failure_told_ms_ >= failure_log_interval_ms) {
+      failure_told_ms_ = now_ms;
+      base::log_warn(
+          "listener {}: cannot accept: {} (raise the limit on open files, or lower process.max_connections)",
+          config.name, std::strerror(system_error));
+    }
   }
   worker.pause_accepting();
 }
@@ -127,12 +132,14 @@ Worker::Worker(net::Loop& loop, std::shared_ptr<Snapshot> snapshot, SharedState&
   const auto& listeners = snapshot_->config().listeners;
   AZULB_ASSERT(sockets.size() == listeners.size());
   for (std::size_t index = 0; index < listeners.size(); ++index) {
-    listeners_.push_back(std::make_unique<WorkerListener>(*this, listeners[index], static_cast<std::uint32_t>(index),
-                                                          sockets[index]));
+    listeners_.push_back(std::make_unique<WorkerListener>(*this, listeners[index],
+                                                          static_cast<std::uint32_t>(index), sockets[index]));
   }
 }
 
-Worker::~Worker() { AZULB_ASSERT(client_connections_.empty()); }
+Worker::~Worker() {
+  AZULB_ASSERT(client_connections_.empty());
+}
 
 void Worker::build_upstreams() {
   net::TimerQueue& timers = loop_.timers();
@@ -162,17 +169,20 @@ void Worker::build_upstreams() {
 
 void Worker::start_accepting() {
   accepting_ = true;
-  for (const auto& listener : listeners_) listener->resume();
+  for (const auto& listener : listeners_)
+    listener->resume();
 }
 
 void Worker::pause_accepting() {
-  for (const auto& listener : listeners_) listener->pause();
+  for (const auto& listener : listeners_)
+    listener->pause();
   loop_.timers().list(accept_retry_interval).start(accept_retry_);
 }
 
 void Worker::resume_accepting() {
   if (!accepting_) return;
-  for (const auto& listener : listeners_) listener->resume();
+  for (const auto& listener : listeners_)
+    listener->resume();
 }
 
 void Worker::accept(WorkerListener& listener, int descriptor, const base::SocketAddress& peer,
@@ -223,10 +233,12 @@ void Worker::abort_all() {
   on_drained_ = nullptr;
   accepting_ = false;
   accept_retry_.stop();
-  for (const auto& listener : listeners_) listener->pause();
+  for (const auto& listener : listeners_)
+    listener->pause();
   client_connections_.for_each([](ClientConnection& connection) { connection.abort(); });
   for (WorkerUpstream& upstream : upstreams_) {
-    for (WorkerServer& server : upstream.servers) server.pool->close_all();
+    for (WorkerServer& server : upstream.servers)
+      server.pool->close_all();
   }
 }
 
@@ -234,7 +246,8 @@ void Worker::server_changed(std::uint32_t index, std::uint32_t server) {
   WorkerUpstream& upstream = upstreams_[index];
   balance::UpstreamState& state = *upstream.snapshot->state;
   if (state.server(server).health() == balance::Health::down) {
-    upstream.servers[server].awaiting.for_each([](Attempt& attempt) { attempt.exchange().server_went_down(); });
+    upstream.servers[server].awaiting.for_each(
+        [](Attempt& attempt) { attempt.exchange().server_went_down(); });
     upstream.servers[server].pool->close_idle();
   }
   if (state.summary().eligible == 0) return;

@@ -58,8 +58,8 @@ Lease ServerPool::lease_idle() {
   while (!idle_.empty()) {
     ServerConnection& connection = idle_.front();
     // What a server sends unasked must not become the answer to this request.
-    const bool to_look_at = now_ms - connection.idle_since_ms_ > look_after_idle_ms ||
-                            connection.connection_.may_have_input();
+    const bool to_look_at =
+        now_ms - connection.idle_since_ms_ > look_after_idle_ms || connection.connection_.may_have_input();
     if (to_look_at && connection.connection_.has_pending_input()) {
       remove_idle(connection);
       continue;

@@ -25,7 +25,8 @@ inline std::int64_t wall_clock_ns() {
   return now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
 }
 
-/// Seconds since 1970-01-01T00:00:00Z, as of the kernel's last tick (at most some 10 ms ago): a fifth of the cost.
+/// Seconds since 1970-01-01T00:00:00Z, as of the kernel's last tick (at most some 10 ms ago): a fifth of the
+/// cost.
 inline std::int64_t wall_clock_coarse_s() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME_COARSE, &now);

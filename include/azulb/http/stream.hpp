@@ -37,8 +37,8 @@ struct StreamFailure {
 struct BadRequest {
   Defect defect = Defect::none;
   std::uint32_t head_ms = 0;  // from its first byte until it was refused
-  bool timed_out = false;   // the head did not come in time; `defect` is none
-  StoredRequest request{};  // if the head could be parsed and only its rules were broken
+  bool timed_out = false;     // the head did not come in time; `defect` is none
+  StoredRequest request{};    // if the head could be parsed and only its rules were broken
 };
 
 /// What a codec tells about a stream, in this order: a head, body bytes, an end; or a failure at any time,

@@ -20,8 +20,8 @@ class ServerCodecOwner {
   /// The connection stands; only for one that was begun with `connect`.
   virtual void on_connected() = 0;
   virtual void on_connect_failure(int system_error) = 0;
-  /// While no stream is open: the server closed it or spoke out of turn, or it has taken the last bytes of a tunnel
-  /// that was detached. It must not be used again.
+  /// While no stream is open: the server closed it or spoke out of turn, or it has taken the last bytes of a
+  /// tunnel that was detached. It must not be used again.
   virtual void on_idle_end() = 0;
 };
 

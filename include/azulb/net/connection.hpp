@@ -16,16 +16,18 @@ namespace azulb::net {
 
 class Splice;
 
-/// What a connection tells its owner. None of these is called from within a call to the connection, and none after
-/// `close` or `abort`; each may close the connection (the object itself lives until the end of the loop's turn).
+/// What a connection tells its owner. None of these is called from within a call to the connection, and none
+/// after `close` or `abort`; each may close the connection (the object itself lives until the end of the
+/// loop's turn).
 class ConnectionHandler {
  public:
   virtual ~ConnectionHandler() = default;
 
   /// A connection begun by `connect` stands.
   virtual void on_connected() {}
-  /// Everything received and not consumed so far. Returns how many bytes, from the front, were consumed; the rest comes
-  /// again, together with what follows, when more arrives or reading is resumed. Valid until the return.
+  /// Everything received and not consumed so far. Returns how many bytes, from the front, were consumed; the
+  /// rest comes again, together with what follows, when more arrives or reading is resumed. Valid until the
+  /// return.
   virtual std::size_t on_bytes(std::span<const char> bytes) = 0;
   /// The peer will send nothing more; all it sent has been delivered (though perhaps not consumed).
   virtual void on_end() = 0;
@@ -47,9 +49,9 @@ class Connection final : private Watcher, private Deferred {
   Connection& operator=(const Connection&) = delete;
   ~Connection() override;
 
-  /// Takes over a connected, non-blocking socket, and reads at the loop's next turn. It enters the epoll set only when
-  /// there is something to wait for, or after a moment: a connection that brings its request along, gets its answer and
-  /// is closed never does. Failure to watch it reaches the handler.
+  /// Takes over a connected, non-blocking socket, and reads at the loop's next turn. It enters the epoll set
+  /// only when there is something to wait for, or after a moment: a connection that brings its request along,
+  /// gets its answer and is closed never does. Failure to watch it reaches the handler.
   void adopt(int descriptor);
   /// Begins to connect; `on_connected` or `on_failure` follows. A failure known at once is returned as errno.
   int connect(const base::SocketAddress& address);
@@ -58,16 +60,19 @@ class Connection final : private Watcher, private Deferred {
   int descriptor() const { return descriptor_; }
   Loop& loop() const { return loop_; }
 
-  /// Writes `bytes` after what was written before, without copying if the kernel takes them at the end of this callback;
-  /// until then they must stay. Never calls back.
-  void write(std::span<const char> bytes) { if (open()) loop_.gather().add(*this, bytes); }
+  /// Writes `bytes` after what was written before, without copying if the kernel takes them at the end of
+  /// this callback; until then they must stay. Never calls back.
+  void write(std::span<const char> bytes) {
+    if (open()) loop_.gather().add(*this, bytes);
+  }
   /// Room to write in place; `committed` bytes of it are then sent. Empty only if `size_bytes` is absurd.
   std::span<char> write_scratch(std::size_t size_bytes) { return loop_.gather().scratch(*this, size_bytes); }
   void commit_scratch(std::size_t size_bytes) { loop_.gather().commit_scratch(size_bytes); }
   /// Bytes written that the kernel has not taken.
   std::size_t queued_bytes() const { return output_.size() + loop_.gather().pending_bytes(*this); }
 
-  /// No `on_bytes` until resumed. Bytes already received wait in the kernel or, for the part that was read, here.
+  /// No `on_bytes` until resumed. Bytes already received wait in the kernel or, for the part that was read,
+  /// here.
   void pause_reading() { paused_ = true; }
   /// Also offers again, later in this turn, what an earlier `on_bytes` left unconsumed.
   void resume_reading();
@@ -86,8 +91,8 @@ class Connection final : private Watcher, private Deferred {
   /// Closes with a reset, so that the peer sees no clean end; what is queued is lost.
   void abort();
 
-  /// The next read takes no more than this (at most Loop::read_buffer_bytes): where a splice is likely to follow, what is
-  /// read before it begins is better small.
+  /// The next read takes no more than this (at most Loop::read_buffer_bytes): where a splice is likely to
+  /// follow, what is read before it begins is better small.
   void limit_next_read(std::size_t size_bytes) { read_limit_bytes_ = static_cast<std::uint32_t>(size_bytes); }
 
   /// False if all that the peer has sent is known to have been read.
@@ -101,8 +106,8 @@ class Connection final : private Watcher, private Deferred {
 
   /// If set, writing must progress at least this often, else `on_failure(ETIMEDOUT)`.
   void set_write_timeout(TimerList* timeout) { write_timeout_ = timeout; }
-  /// A broken connection is told at once even while reading is paused. (Otherwise what the kernel still holds can be
-  /// read first: an answer that was followed by a reset.)
+  /// A broken connection is told at once even while reading is paused. (Otherwise what the kernel still holds
+  /// can be read first: an answer that was followed by a reset.)
   void set_fail_while_paused(bool wanted) { fail_while_paused_ = wanted; }
 
  private:
@@ -150,7 +155,7 @@ class Connection final : private Watcher, private Deferred {
   bool above_low_ : 1 = false;    // output_ was above the low mark: on_drained is due when it is not
   bool end_wanted_ : 1 = false;   // shut down writing when output_ is empty
   bool fail_while_paused_ : 1 = false;
-  bool delivering_ : 1 = false;   // on_bytes has been given input_: it stays until what refers to it has left
+  bool delivering_ : 1 = false;  // on_bytes has been given input_: it stays until what refers to it has left
 };
 
 }  // namespace azulb::net

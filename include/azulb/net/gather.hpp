@@ -12,8 +12,9 @@ namespace azulb::net {
 
 class Connection;
 
-/// One per loop. At any moment it gathers for one connection; writing to another sends the first's bytes off. The loop
-/// flushes it after every callback, so that bytes by reference need to live only until their callback returns.
+/// One per loop. At any moment it gathers for one connection; writing to another sends the first's bytes off.
+/// The loop flushes it after every callback, so that bytes by reference need to live only until their
+/// callback returns.
 class Gather {
  public:
   static constexpr std::size_t parts_limit = 32;
@@ -21,8 +22,8 @@ class Gather {
 
   Gather();
 
-  /// Room of at least `size_bytes` for bytes that are written in place (a head, a chunk size), or an empty span if
-  /// `size_bytes` exceeds `scratch_bytes`; `commit_scratch` adds what was written.
+  /// Room of at least `size_bytes` for bytes that are written in place (a head, a chunk size), or an empty
+  /// span if `size_bytes` exceeds `scratch_bytes`; `commit_scratch` adds what was written.
   std::span<char> scratch(Connection& connection, std::size_t size_bytes);
   void commit_scratch(std::size_t size_bytes);
 

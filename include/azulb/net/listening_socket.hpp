@@ -1,5 +1,5 @@
-// A socket that accepts. Workers have sockets of their own on one address (SO_REUSEPORT), so that the kernel spreads
-// connections; a unix socket is one for all, and one worker wakes for each connection.
+// A socket that accepts. Workers have sockets of their own on one address (SO_REUSEPORT), so that the kernel
+// spreads connections; a unix socket is one for all, and one worker wakes for each connection.
 #pragma once
 
 #include <string>
@@ -13,8 +13,8 @@ namespace azulb::net {
 /// A bound, listening, non-blocking descriptor. Owns it; a unix path is removed with it.
 class BoundSocket {
  public:
-  /// Errors name the address and the remedy. A unix path that no process listens on any more is replaced. `shared`: more
-  /// sockets of this process will be bound to the same address.
+  /// Errors name the address and the remedy. A unix path that no process listens on any more is replaced.
+  /// `shared`: more sockets of this process will be bound to the same address.
   static base::Result<BoundSocket> bind(const base::SocketAddress& address, int backlog, bool shared);
 
   BoundSocket(BoundSocket&& other) noexcept;
@@ -26,7 +26,8 @@ class BoundSocket {
   const base::SocketAddress& address() const { return address_; }
 
  private:
-  BoundSocket(int descriptor, const base::SocketAddress& address) : descriptor_(descriptor), address_(address) {}
+  BoundSocket(int descriptor, const base::SocketAddress& address)
+      : descriptor_(descriptor), address_(address) {}
   int descriptor_ = -1;
   base::SocketAddress address_;
 };
@@ -34,12 +35,13 @@ class BoundSocket {
 class AcceptHandler {
  public:
   virtual ~AcceptHandler() = default;
-  /// Asked before each accept: false leaves the connection in the backlog. A handler that refuses pauses the socket.
+  /// Asked before each accept: false leaves the connection in the backlog. A handler that refuses pauses the
+  /// socket.
   virtual bool may_accept() { return true; }
   /// A connected, non-blocking descriptor, which the handler now owns.
   virtual void on_accepted(const BoundSocket& socket, int descriptor, const base::SocketAddress& peer) = 0;
-  /// The process is out of descriptors or memory (errno); the connection waits in the backlog. A handler that does not
-  /// pause the socket for a while is called again at once.
+  /// The process is out of descriptors or memory (errno); the connection waits in the backlog. A handler that
+  /// does not pause the socket for a while is called again at once.
   virtual void on_accept_failure(int system_error) = 0;
 };
 

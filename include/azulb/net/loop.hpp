@@ -1,9 +1,10 @@
-// A thread's event loop. libuv carries threads' wake-ups, signals and processes; sockets stand in an epoll set of
-// ours, edge-triggered and registered once, into which libuv's own descriptor is hung. A turn is: wait, sockets,
-// deferred work, timers, libuv (only if it has something), retire.
+// A thread's event loop. libuv carries threads' wake-ups, signals and processes; sockets stand in an epoll
+// set of ours, edge-triggered and registered once, into which libuv's own descriptor is hung. A turn is:
+// wait, sockets, deferred work, timers, libuv (only if it has something), retire.
 //
-// Why not uv_poll_t: it probes each descriptor with two epoll_ctl and one ioctl, changes the set whenever interest
-// changes, and costs 160 bytes a socket. Here a socket costs one epoll_ctl in its life and nothing beside its watcher.
+// Why not uv_poll_t: it probes each descriptor with two epoll_ctl and one ioctl, changes the set whenever
+// interest changes, and costs 160 bytes a socket. Here a socket costs one epoll_ctl in its life and nothing
+// beside its watcher.
 #pragma once
 
 #include <uv.h>
@@ -31,8 +32,8 @@ class Watcher {
 
  private:
   friend class Loop;
-  /// `events`: EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR. Also called for events gathered before the watcher
-  /// was closed in the same turn, so that it must know when it is closed.
+  /// `events`: EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR. Also called for events gathered before the
+  /// watcher was closed in the same turn, so that it must know when it is closed.
   virtual void on_events(std::uint32_t events) = 0;
 };
 
@@ -65,7 +66,8 @@ class Retired {
 class Loop {
  public:
   /// Size of the shared read buffer: the most one read returns.
-  static constexpr std::size_t read_buffer_bytes = 80 * 1024;  // a body of 64 KiB and its head come in one read
+  static constexpr std::size_t read_buffer_bytes =
+      80 * 1024;  // a body of 64 KiB and its head come in one read
 
   Loop();
   Loop(const Loop&) = delete;
@@ -89,10 +91,11 @@ class Loop {
   std::int64_t now_ms() const { return timers_.now_ms(); }
   std::int64_t now_ns() const { return now_ns_; }
 
-  /// Watches a descriptor, edge-triggered, for everything, until it is closed. False with errno set on failure
-  /// (out of memory or watches).
+  /// Watches a descriptor, edge-triggered, for everything, until it is closed. False with errno set on
+  /// failure (out of memory or watches).
   bool watch(int descriptor, Watcher& watcher);
-  /// Watches a descriptor for reading, level-triggered. `exclusive`: of several loops that watch it, one wakes.
+  /// Watches a descriptor for reading, level-triggered. `exclusive`: of several loops that watch it, one
+  /// wakes.
   bool watch_level(int descriptor, Watcher& watcher, bool exclusive);
   /// Ends a watch without closing the descriptor.
   void unwatch(int descriptor);

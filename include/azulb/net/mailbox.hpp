@@ -15,8 +15,8 @@ class Mailbox {
  public:
   using Message = std::function<void()>;
 
-  /// Attaches to the loop; the thread that runs the loop executes the messages. What a message has to say to connections
-  /// leaves when it returns.
+  /// Attaches to the loop; the thread that runs the loop executes the messages. What a message has to say to
+  /// connections leaves when it returns.
   Mailbox(uv_loop_t* loop, Gather& gather);
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;

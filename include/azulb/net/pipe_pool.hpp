@@ -14,7 +14,8 @@ struct Pipe {
   std::size_t held_bytes = 0;
 };
 
-/// A loop's reserve of empty pipes. Their number is bounded: their pages are kernel memory that counts for nobody.
+/// A loop's reserve of empty pipes. Their number is bounded: their pages are kernel memory that counts for
+/// nobody.
 class PipePool {
  public:
   static constexpr std::size_t capacity_bytes = 1024 * 1024;

@@ -1,5 +1,5 @@
-// Moves bytes from one plain socket to another inside the kernel (splice(2)), through a pipe of the loop's. For large
-// bodies and busy tunnels: the bytes are never copied to user space.
+// Moves bytes from one plain socket to another inside the kernel (splice(2)), through a pipe of the loop's.
+// For large bodies and busy tunnels: the bytes are never copied to user space.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,12 @@ namespace azulb::net {
 class SpliceHandler {
  public:
   virtual ~SpliceHandler() = default;
-  /// `size_bytes` (perhaps none) have reached the sink's socket. `sink_behind`: more waits for it to be writable.
+  /// `size_bytes` (perhaps none) have reached the sink's socket. `sink_behind`: more waits for it to be
+  /// writable.
   virtual void on_spliced(std::uint64_t size_bytes, bool sink_behind) = 0;
-  /// It is over: everything asked for has been moved, or the source has nothing more for now, has ended or failed, or the
-  /// sink has failed. Both connections work as before; ends and failures reach their handlers the usual way.
+  /// It is over: everything asked for has been moved, or the source has nothing more for now, has ended or
+  /// failed, or the sink has failed. Both connections work as before; ends and failures reach their handlers
+  /// the usual way.
   virtual void on_splice_end() = 0;
 };
 
@@ -30,8 +32,9 @@ class Splice {
   Splice& operator=(const Splice&) = delete;
   ~Splice() { cancel(); }
 
-  /// Moves up to `limit_bytes`. Neither connection may hold unread or unsent bytes. `until_quiet`: ends as soon as the
-  /// source has nothing to read, instead of waiting for more. False: there is no pipe to be had, nothing has begun.
+  /// Moves up to `limit_bytes`. Neither connection may hold unread or unsent bytes. `until_quiet`: ends as
+  /// soon as the source has nothing to read, instead of waiting for more. False: there is no pipe to be had,
+  /// nothing has begun.
   bool start(std::uint64_t limit_bytes, bool until_quiet);
   bool running() const { return pipe_ != nullptr; }
   /// Ends it without a call. What is in the pipe is lost: for a broken exchange.

@@ -1,6 +1,6 @@
-// The two system calls of every message, without what the C library wraps around them: in a process with threads its
-// recv and send are cancellation points, which costs two locked instructions and a branch each, some 2 % of a request.
-// azulb cancels no threads. Results are those of the C library: -1 with errno set.
+// The two system calls of every message, without what the C library wraps around them: in a process with
+// threads its recv and send are cancellation points, which costs two locked instructions and a branch each,
+// some 2 % of a request. azulb cancels no threads. Results are those of the C library: -1 with errno set.
 #pragma once
 
 #include <sys/socket.h>

@@ -1,5 +1,5 @@
-// Deadlines: one list per duration, kept in order by appending, so that starting and stopping a timer costs a few
-// instructions and no system call. The loop's wait is bounded by the earliest deadline.
+// Deadlines: one list per duration, kept in order by appending, so that starting and stopping a timer costs a
+// few instructions and no system call. The loop's wait is bounded by the earliest deadline.
 #pragma once
 
 #include <chrono>
@@ -29,8 +29,8 @@ class Timer : private base::ListNode<Timer> {
   friend class TimerQueue;
   template <typename, typename>
   friend class base::IntrusiveList;
-  /// The deadline has passed; the timer is stopped and may be started again. May close connections; must not destroy
-  /// other timers (things are destroyed at the end of the loop's turn).
+  /// The deadline has passed; the timer is stopped and may be started again. May close connections; must not
+  /// destroy other timers (things are destroyed at the end of the loop's turn).
   virtual void on_timeout() = 0;
 
   std::int64_t deadline_ms_ = 0;
@@ -50,7 +50,8 @@ class MemberTimer final : public Timer {
 /// All timers of one duration. Fetched once from the queue and kept by its users.
 class TimerList {
  public:
-  TimerList(TimerQueue& queue, std::chrono::milliseconds duration) : queue_(queue), duration_ms_(duration.count()) {}
+  TimerList(TimerQueue& queue, std::chrono::milliseconds duration)
+      : queue_(queue), duration_ms_(duration.count()) {}
 
   /// (Re)starts `timer`: due after this list's duration, counted from the loop's current time.
   void start(Timer& timer);
@@ -69,12 +70,12 @@ class TimerQueue {
  public:
   static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 
-  /// The list for this duration, made if there is none yet. References stay valid for the queue's life. Meant for the
-  /// durations of the configuration; a varying duration (backoff, jitter) goes through `start`.
+  /// The list for this duration, made if there is none yet. References stay valid for the queue's life. Meant
+  /// for the durations of the configuration; a varying duration (backoff, jitter) goes through `start`.
   TimerList& list(std::chrono::milliseconds duration);
 
-  /// Starts `timer` with a duration out of the ordinary, rounded up to a power-of-two grid of durations (so that the
-  /// number of lists stays small): at most 1/8 late.
+  /// Starts `timer` with a duration out of the ordinary, rounded up to a power-of-two grid of durations (so
+  /// that the number of lists stays small): at most 1/8 late.
   void start(Timer& timer, std::chrono::milliseconds duration);
 
   void set_now_ms(std::int64_t now_ms) { now_ms_ = now_ms; }

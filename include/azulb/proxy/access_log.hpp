@@ -36,8 +36,8 @@ struct AccessRecord {
   std::string_view server;  // of the last attempt
   unsigned attempts = 0;
   std::string_view request_id;
-  std::uint64_t bytes_received = 0;  // from the client, head and body
-  std::uint64_t bytes_sent = 0;      // to the client, head and body
+  std::uint64_t bytes_received = 0;   // from the client, head and body
+  std::uint64_t bytes_sent = 0;       // to the client, head and body
   std::uint64_t body_bytes_sent = 0;  // of which body, without framing: what `combined` shows
   std::int64_t duration_ns = absent;
   std::int64_t time_to_first_byte_ns = absent;

@@ -1,5 +1,5 @@
-// One try of an exchange at one server: its place in the balancing, its lease, and what the server says. Reused for the
-// exchange's next try; an exchange has one.
+// One try of an exchange at one server: its place in the balancing, its lease, and what the server says.
+// Reused for the exchange's next try; an exchange has one.
 #pragma once
 
 #include <cstdint>
@@ -27,9 +27,8 @@ struct AttemptEnd {
 };
 
 /// Out of descriptors, an unreachable address, or a unix socket that nobody listens on: known at once.
-inline constexpr AttemptEnd connect_failure{.kind = balance::FailureKind::error,
-                                            .word = ErrorWord::upstream_connect,
-                                            .error = ServerError::connect};
+inline constexpr AttemptEnd connect_failure{
+    .kind = balance::FailureKind::error, .word = ErrorWord::upstream_connect, .error = ServerError::connect};
 
 struct AttemptAwaiting;  // the tag of WorkerServer::awaiting
 
@@ -40,13 +39,15 @@ class Attempt final : public base::ListNode<AttemptAwaiting>,
   explicit Attempt(Exchange& exchange) : exchange_(exchange) {}
   ~Attempt() override;
 
-  /// A server has been chosen and the request counted on it. Takes an idle connection if `may_reuse`, else makes one;
-  /// the exchange's `attempt_connected` follows, perhaps within this call, or `attempt_failed`, never within it.
-  /// Returns an errno if no connection could even be begun; the attempt has then failed and stays to be ended.
+  /// A server has been chosen and the request counted on it. Takes an idle connection if `may_reuse`, else
+  /// makes one; the exchange's `attempt_connected` follows, perhaps within this call, or `attempt_failed`,
+  /// never within it. Returns an errno if no connection could even be begun; the attempt has then failed and
+  /// stays to be ended.
   int begin(WorkerUpstream& upstream, std::uint32_t server, bool may_reuse);
   /// Tries the same server again over a new connection, after a kept one proved stale.
   int begin_again();
-  /// Ends it: the lease is given back, the request is no longer counted on the server. Nothing is called after.
+  /// Ends it: the lease is given back, the request is no longer counted on the server. Nothing is called
+  /// after.
   void end();
 
   bool active() const { return upstream_ != nullptr; }

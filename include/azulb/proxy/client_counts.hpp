@@ -1,5 +1,5 @@
-// How many connections each client address has, over all workers: only for listeners that limit them, and only when a
-// connection begins or ends.
+// How many connections each client address has, over all workers: only for listeners that limit them, and
+// only when a connection begins or ends.
 #pragma once
 
 #include <array>
@@ -14,8 +14,8 @@ namespace azulb::proxy {
 /// Any thread. Memory is bounded by the connections that are open.
 class ClientCounts {
  public:
-  /// Counts one connection of `address`. False if it has `limit` already; it is then counted all the same, and ended
-  /// like any other.
+  /// Counts one connection of `address`. False if it has `limit` already; it is then counted all the same,
+  /// and ended like any other.
   bool begin(const base::IpAddress& address, std::uint64_t limit);
   void end(const base::IpAddress& address);
 

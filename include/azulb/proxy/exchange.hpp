@@ -1,5 +1,5 @@
-// One client request on its way through azulb, whatever protocols are spoken on either side: routed, balanced, tried,
-// tried again, answered, counted and logged.
+// One client request on its way through azulb, whatever protocols are spoken on either side: routed,
+// balanced, tried, tried again, answered, counted and logged.
 #pragma once
 
 #include <array>
@@ -33,14 +33,16 @@ struct ExchangeWaiting;  // the tag of WorkerUpstream::waiting
 struct LocalReply {
   int status = 500;
   ErrorWord error = ErrorWord::none;  // why, for the log; none: that is what the route asks for
-  std::string_view detail{};                // a sentence for the body; may be empty
-  std::string_view body{};                  // instead of the standard one, with `content_type`
+  std::string_view detail{};          // a sentence for the body; may be empty
+  std::string_view body{};            // instead of the standard one, with `content_type`
   std::string_view content_type{};
-  std::span<const http::Field> fields{};    // further fields
+  std::span<const http::Field> fields{};  // further fields
 };
 
 /// Lives from its request's head until both streams have ended; then it is retired. One thread.
-class Exchange final : public base::ListNode<ExchangeWaiting>, private http::StreamReader, private net::Retired {
+class Exchange final : public base::ListNode<ExchangeWaiting>,
+                       private http::StreamReader,
+                       private net::Retired {
  public:
   Exchange(ClientConnection& client, http::StreamWriter& client_writer);
   ~Exchange() override;
@@ -123,22 +125,22 @@ class Exchange final : public base::ListNode<ExchangeWaiting>, private http::Str
   Worker& worker_;
   http::StreamWriter& client_writer_;
   http::StoredRequest request_;
-  base::Buffer replay_;            // the request body so far, for another attempt or until the first is connected
-  std::unique_ptr<RawTransfer> to_client_;   // of a large body, once it is one
+  base::Buffer replay_;  // the request body so far, for another attempt or until the first is connected
+  std::unique_ptr<RawTransfer> to_client_;  // of a large body, once it is one
   std::unique_ptr<RawTransfer> to_server_;
   std::unique_ptr<HeldAnswer> held_;         // while a retry waits for a place in the budget
   std::unique_ptr<RequestSummary> summary_;  // of a tunnel, instead of `request_`
-  http::StoredFields trailers_;    // of the request
+  http::StoredFields trailers_;              // of the request
   Attempt attempt_{*this};
   net::MemberTimer<Exchange, &Exchange::on_timeout> timer_{*this};
 
   std::int64_t begun_ns_ = 0;
-  std::int64_t first_byte_ns_ = 0;      // response head written to the client
+  std::int64_t first_byte_ns_ = 0;  // response head written to the client
   std::int64_t waiting_since_ns_ = 0;
   std::int64_t queue_ns_ = -1;
-  std::uint64_t received_bytes_ = 0;     // of the request, head and body
-  std::uint64_t body_sent_bytes_ = 0;    // of the response, without framing
-  std::uint64_t written_before_ = 0;     // by the client's connection, before this exchange
+  std::uint64_t received_bytes_ = 0;   // of the request, head and body
+  std::uint64_t body_sent_bytes_ = 0;  // of the response, without framing
+  std::uint64_t written_before_ = 0;   // by the client's connection, before this exchange
   std::uint32_t upstream_;
   std::uint32_t route_;
   std::uint32_t last_server_ = UINT32_MAX;
@@ -149,10 +151,10 @@ class Exchange final : public base::ListNode<ExchangeWaiting>, private http::Str
   ExchangePhase phase_ = ExchangePhase::begun;
   bool request_complete_ : 1 = false;
   bool replayable_ : 1 = true;
-  bool client_paused_ : 1 = false;   // reading of the request body
-  bool server_paused_ : 1 = false;   // reading of the response
+  bool client_paused_ : 1 = false;  // reading of the request body
+  bool server_paused_ : 1 = false;  // reading of the response
   bool budget_taken_ : 1 = false;
-  bool client_ended_ : 1 = false;    // of a tunnel
+  bool client_ended_ : 1 = false;  // of a tunnel
   bool server_ended_ : 1 = false;
   bool route_counted_ : 1 = false;
   bool tunnel_ : 1 = false;

@@ -35,11 +35,13 @@ constexpr bool may_follow(ExchangePhase from, ExchangePhase to) {
   // Local replies go from where they arise straight to `responding`.
   constexpr std::array<unsigned, exchange_phase_count> followers = {
       /* begun */ bit(choosing) | bit(responding) | bit(done),
-      /* choosing */ bit(waiting) | bit(connecting) | bit(requesting) | bit(backing_off) | bit(responding) | bit(done),
+      /* choosing */ bit(waiting) | bit(connecting) | bit(requesting) | bit(backing_off) | bit(responding) |
+          bit(done),
       /* waiting */ bit(choosing) | bit(responding) | bit(done),
       /* backing_off */ bit(choosing) | bit(responding) | bit(done),
       /* connecting */ bit(requesting) | bit(choosing) | bit(backing_off) | bit(responding) | bit(done),
-      /* requesting */ bit(connecting) | bit(responding) | bit(tunnel) | bit(choosing) | bit(backing_off) | bit(done),
+      /* requesting */ bit(connecting) | bit(responding) | bit(tunnel) | bit(choosing) | bit(backing_off) |
+          bit(done),
       /* responding */ bit(done),
       /* tunnel */ bit(done),
       /* done */ 0U,

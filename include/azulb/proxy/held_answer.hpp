@@ -1,5 +1,5 @@
-// How an attempt ended, kept while its exchange waits for a place in the retry budget: if there comes none, this is what
-// the client gets.
+// How an attempt ended, kept while its exchange waits for a place in the retry budget: if there comes none,
+// this is what the client gets.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// The immutable state that one configuration compiles to. Shared by main and all workers; an exchange keeps the one it
-// began with.
+// The immutable state that one configuration compiles to. Shared by main and all workers; an exchange keeps
+// the one it began with.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,8 @@
 
 namespace azulb::proxy {
 
-/// One upstream: its configuration, its servers' addresses (in the order of the state's servers) and running state.
+/// One upstream: its configuration, its servers' addresses (in the order of the state's servers) and running
+/// state.
 struct UpstreamSnapshot {
   const config::Upstream* config = nullptr;
   std::uint32_t index = 0;
@@ -28,8 +29,8 @@ struct UpstreamSnapshot {
 
 class Snapshot {
  public:
-  /// Resolves the servers' names (blocking: main, at start). A name with several addresses stands for as many servers.
-  /// The error names the server and the remedy.
+  /// Resolves the servers' names (blocking: main, at start). A name with several addresses stands for as many
+  /// servers. The error names the server and the remedy.
   static base::Result<std::shared_ptr<Snapshot>> build(config::Config config);
 
   const config::Config& config() const { return config_; }

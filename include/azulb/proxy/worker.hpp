@@ -1,5 +1,5 @@
-// What one worker thread owns: its listening sockets, client connections, exchanges, and connections to servers. All of
-// it belongs to the thread that runs the loop.
+// What one worker thread owns: its listening sockets, client connections, exchanges, and connections to
+// servers. All of it belongs to the thread that runs the loop.
 #pragma once
 
 #include <array>
@@ -96,7 +96,8 @@ class HttpDate {
 
 class Worker {
  public:
-  /// `sockets`: per listener of the configuration, those this worker accepts on. Everything passed outlives the worker.
+  /// `sockets`: per listener of the configuration, those this worker accepts on. Everything passed outlives
+  /// the worker.
   Worker(net::Loop& loop, std::shared_ptr<Snapshot> snapshot, SharedState& shared, AccessLog access_log,
          const std::vector<std::vector<const net::BoundSocket*>>& sockets);
   Worker(const Worker&) = delete;
@@ -105,14 +106,14 @@ class Worker {
   ~Worker();
 
   void start_accepting();
-  /// Accepts no more, closes idle client connections, and lets the others end after their response. `on_drained` is
-  /// called once, on the loop, when no client connection is left.
+  /// Accepts no more, closes idle client connections, and lets the others end after their response.
+  /// `on_drained` is called once, on the loop, when no client connection is left.
   void drain(std::function<void()> on_drained);
   /// Closes every client connection at once.
   void abort_all();
 
-  /// A server's health or ejection has changed: waiting exchanges try again, and attempts that wait for an answer of a
-  /// server that went down are ended. Loop's thread.
+  /// A server's health or ejection has changed: waiting exchanges try again, and attempts that wait for an
+  /// answer of a server that went down are ended. Loop's thread.
   void server_changed(std::uint32_t upstream, std::uint32_t server);
 
   // For client connections, exchanges and attempts:
@@ -131,7 +132,8 @@ class Worker {
   bool overloaded() const;
 
   base::Slab<Exchange>& exchanges() { return exchanges_; }
-  void accept(WorkerListener& listener, int descriptor, const base::SocketAddress& peer, std::uint16_t local_port);
+  void accept(WorkerListener& listener, int descriptor, const base::SocketAddress& peer,
+              std::uint16_t local_port);
   void connection_closed(ClientConnection& connection);
 
  private:

@@ -2,8 +2,8 @@
 
 #include <cstddef>
 
-// Every allocation ends in malloc, calloc or realloc: counted there, so that neither operator new nor a call of malloc
-// slips through. A sanitizer brings an allocator of its own, which is not to be replaced.
+// Every allocation ends in malloc, calloc or realloc: counted there, so that neither operator new nor a call
+// of malloc slips through. A sanitizer brings an allocator of its own, which is not to be replaced.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
 namespace {

@@ -15,7 +15,8 @@ using namespace azulb;
 
 namespace {
 
-constexpr std::string_view response = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
+constexpr std::string_view response =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
 
 config::Config one_server(const base::SocketAddress& server) {
   config::Config config;

@@ -1,10 +1,12 @@
 """What a listener enforces: sizes, counts, and times; none of which a Crystal server does."""
 
 import json
+import resource
 import time
 
 import pytest
 
+from support.azulb import is_sanitized
 from support.client import Client
 from support.scripted_server import OK, always, hang, per_request
 from support.waiting import wait_until
@@ -247,3 +249,17 @@ def test_a_server_that_stops_within_a_body(azulb, scripted):
         data, _ = client.read_all()
     assert data == b"hello"
     assert server.peers[0].finished.wait(5)
+
+
+@pytest.mark.skipif(is_sanitized(), reason="the sanitizer itself needs descriptors for its checks")
+def test_out_of_descriptors(azulb, scripted):
+    """Connections wait in the backlog, the log says so once, and service goes on when descriptors are free again."""
+    proxy = azulb(scripted(always(OK)))
+    resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (64, 64))
+    clients = [proxy.client() for _ in range(100)]
+    wait_until(lambda: "cannot accept" in proxy.stderr(), what="the warning")
+    time.sleep(0.3)  # long enough for many a retry
+    for client in clients:
+        client.close()
+    wait_until(lambda: proxy.fetch().status == 200, what="service")
+    assert proxy.stderr().count("cannot accept") == 1

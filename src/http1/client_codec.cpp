@@ -72,9 +72,9 @@ std::string_view ClientCodec::read_head(std::string_view bytes) {
       return bytes;
     }
   }
-  const bool started = parser_.started();
+  const bool started = in_.head().started();
   http::RequestHead head;
-  switch (parser_.parse_request(bytes, settings_.limits, scratch_.fields, head)) {
+  switch (in_.head().parse_request(bytes, settings_.limits, scratch_.fields, head)) {
     case ParseStatus::need_more:
       if (!started) {
         settings_.header_timeout->start(timer_);
@@ -82,15 +82,15 @@ std::string_view ClientCodec::read_head(std::string_view bytes) {
       }
       return bytes;
     case ParseStatus::error:
-      refuse({.defect = parser_.defect(), .head_ms = head_ms(started), .request = {}});
+      refuse({.defect = in_.head().defect(), .head_ms = head_ms(started), .request = {}});
       return {};
     case ParseStatus::complete:
       break;
   }
-  const std::size_t length = parser_.head_length();
+  const std::size_t length = in_.head().head_length();
   timer_.stop();
   fresh_ = false;
-  parser_.reset();
+  in_.begin_head();
   accept_request(head, bytes.substr(0, length), head_ms(started));
   return bytes.substr(length);
 }
@@ -114,8 +114,9 @@ void ClientCodec::accept_request(const http::RequestHead& head, std::string_view
   client_closes_ = !info.keep_alive;
   keep_alive_ = info.keep_alive && !draining_;
   response_begun_ = response_done_ = write_ended_ = false;
-  body_in_.begin(info.body, info.content_length);
-  const bool bodyless = body_in_.complete();
+  in_.begin(info.body, info.content_length);
+  const bool bodyless = in_.complete();
+  if (bodyless) connection_.expect_no_input();
   phase_ = bodyless ? Phase::complete : Phase::body;
   reader_ = &acceptor_.open_stream(*this);
   reader_->on_request(std::move(request));
@@ -135,15 +136,15 @@ void ClientCodec::refuse(http::BadRequest bad) {
 }
 
 std::string_view ClientCodec::read_body(std::string_view bytes) {
-  switch (body_in_.read(bytes, connection_, *reader_, scratch_.trailers)) {
-    case BodyReader::Status::need_more:
-    case BodyReader::Status::paused:
+  switch (in_.read(bytes, connection_, *reader_, scratch_.trailers)) {
+    case MessageReader::Status::need_more:
+    case MessageReader::Status::paused:
       break;
-    case BodyReader::Status::complete:
+    case MessageReader::Status::complete:
       if (phase_ == Phase::body) request_ended(scratch_.trailers.fields());
       break;
-    case BodyReader::Status::error:
-      fail_stream({.kind = StreamFailure::Kind::malformed, .defect = body_in_.defect()});
+    case MessageReader::Status::error:
+      fail_stream({.kind = StreamFailure::Kind::malformed, .defect = in_.defect()});
       return {};
   }
   return bytes;
@@ -152,6 +153,7 @@ std::string_view ClientCodec::read_body(std::string_view bytes) {
 void ClientCodec::request_ended(std::span<http::Field> trailers) {
   AZULB_ASSERT(reader_ != nullptr);
   phase_ = Phase::complete;
+  connection_.expect_no_input();
   reader_->on_end(trailers);
 }
 
@@ -236,7 +238,7 @@ void ClientCodec::write_response(const http::ResponseHeadOut& head) {
   }
   if (head.status == 101) {
     phase_ = Phase::tunnel;
-    body_in_.begin(BodyKind::until_close, 0);
+    in_.begin(BodyKind::until_close, 0);
     body_out_.begin(BodyKind::until_close, 0);
     if (connection_.unconsumed_bytes() > 0) connection_.resume_reading();
     return;
@@ -270,7 +272,7 @@ void ClientCodec::response_ended() {
   AZULB_ASSERT(response_begun_);
   response_done_ = true;
   reader_ = nullptr;
-  body_in_.stop();  // the stream is over: of a body that is still coming it is told nothing more
+  in_.stop();  // the stream is over: of a body that is still coming it is told nothing more
   if (phase_ == Phase::complete && keep_alive_) {
     next_request();
   } else {
@@ -285,6 +287,7 @@ void ClientCodec::next_request() {
     return;
   }
   phase_ = Phase::head;
+  in_.begin_head();
   settings_.keepalive_timeout->start(timer_);
   connection_.resume_reading();
 }
@@ -336,17 +339,17 @@ void ClientCodec::close() {
 
 std::uint64_t ClientCodec::raw_readable_bytes() const {
   if (connection_.unconsumed_bytes() > 0) return 0;
-  return phase_ == Phase::body || phase_ == Phase::tunnel ? body_in_.raw_bytes() : 0;
+  return phase_ == Phase::body || phase_ == Phase::tunnel ? in_.raw_bytes() : 0;
 }
 
 void ClientCodec::end_raw_reading() {
-  if (phase_ == Phase::body && body_in_.complete()) request_ended({});
+  if (phase_ == Phase::body && in_.complete()) request_ended({});
 }
 
 void ClientCodec::on_timeout() {
   switch (phase_) {
     case Phase::head:
-      if (parser_.started()) {
+      if (in_.head().started()) {
         refuse({.head_ms = head_ms(true), .timed_out = true, .request = {}});
       } else if (connection_.queued_bytes() > 0) {
         settings_.keepalive_timeout->start(timer_);  // not idle: it is still taking its last response

@@ -24,7 +24,7 @@ http::StreamWriter& ServerCodec::open_stream(http::StreamReader& reader) {
   AZULB_ASSERT(reader_ == nullptr && phase_ == Phase::idle);
   reader_ = &reader;
   phase_ = Phase::head;
-  parser_.reset();
+  in_.begin_head();
   sent_before_ = connection_.sent_bytes();
   received_before_ = connection_.received_bytes();
   keep_alive_ = request_done_ = upgrade_wanted_ = false;
@@ -66,17 +66,17 @@ std::size_t ServerCodec::on_bytes(std::span<const char> input) {
 
 std::string_view ServerCodec::read_head(std::string_view bytes) {
   http::ResponseHead head;
-  switch (parser_.parse_response(bytes, response_head_limits, scratch_.fields, head)) {
+  switch (in_.head().parse_response(bytes, response_head_limits, scratch_.fields, head)) {
     case ParseStatus::need_more:
       return bytes;
     case ParseStatus::error:
-      fail({.kind = StreamFailure::Kind::malformed, .defect = parser_.defect()});
+      fail({.kind = StreamFailure::Kind::malformed, .defect = in_.head().defect()});
       return {};
     case ParseStatus::complete:
       break;
   }
-  bytes.remove_prefix(parser_.head_length());
-  parser_.reset();
+  bytes.remove_prefix(in_.head().head_length());
+  in_.begin_head();
   http::ResponseInfo info;
   Defect defect = judge_response(head, method_, info);
   if (defect == Defect::none && info.switching && !upgrade_wanted_) defect = Defect::bad_upgrade_response;
@@ -96,14 +96,14 @@ std::string_view ServerCodec::read_head(std::string_view bytes) {
   keep_alive_timeout_s_ = info.keep_alive_timeout_s;
   if (info.switching) {
     phase_ = Phase::tunnel;
-    body_in_.begin(BodyKind::until_close, 0);
+    in_.begin(BodyKind::until_close, 0);
     body_out_.begin(BodyKind::until_close, 0);
     reader_->on_response(head, info);
     return bytes;
   }
-  body_in_.begin(info.body, info.content_length);
-  large_before_ = body_in_.raw_bytes() >= large_body_bytes;
-  const bool bodyless = body_in_.complete();
+  in_.begin(info.body, info.content_length);
+  large_before_ = in_.raw_bytes() >= large_body_bytes;
+  const bool bodyless = in_.complete();
   phase_ = Phase::body;
   reader_->on_response(head, info);
   if (phase_ == Phase::body && bodyless && reader_ != nullptr) response_ended({}, !bytes.empty());
@@ -111,16 +111,16 @@ std::string_view ServerCodec::read_head(std::string_view bytes) {
 }
 
 std::string_view ServerCodec::read_body(std::string_view bytes) {
-  switch (body_in_.read(bytes, connection_, *reader_, scratch_.trailers)) {
-    case BodyReader::Status::need_more:
-    case BodyReader::Status::paused:
+  switch (in_.read(bytes, connection_, *reader_, scratch_.trailers)) {
+    case MessageReader::Status::need_more:
+    case MessageReader::Status::paused:
       break;
-    case BodyReader::Status::complete:
+    case MessageReader::Status::complete:
       if (phase_ == Phase::body && reader_ != nullptr)
         response_ended(scratch_.trailers.fields(), !bytes.empty());
       break;
-    case BodyReader::Status::error:
-      fail({.kind = StreamFailure::Kind::malformed, .defect = body_in_.defect()});
+    case MessageReader::Status::error:
+      fail({.kind = StreamFailure::Kind::malformed, .defect = in_.defect()});
       return {};
   }
   return bytes;
@@ -144,7 +144,7 @@ void ServerCodec::on_end() {
       fail({.kind = StreamFailure::Kind::closed});
       return;
     case Phase::body:
-      if (body_in_.kind() == BodyKind::until_close) {
+      if (in_.kind() == BodyKind::until_close) {
         response_ended({}, true);
       } else {
         fail({.kind = StreamFailure::Kind::closed});
@@ -218,11 +218,11 @@ void ServerCodec::abort() {
 
 std::uint64_t ServerCodec::raw_readable_bytes() const {
   if (connection_.unconsumed_bytes() > 0) return 0;
-  return phase_ == Phase::body || phase_ == Phase::tunnel ? body_in_.raw_bytes() : 0;
+  return phase_ == Phase::body || phase_ == Phase::tunnel ? in_.raw_bytes() : 0;
 }
 
 void ServerCodec::end_raw_reading() {
-  if (phase_ == Phase::body && reader_ != nullptr && body_in_.complete()) response_ended({}, false);
+  if (phase_ == Phase::body && reader_ != nullptr && in_.complete()) response_ended({}, false);
 }
 
 }  // namespace azulb::http1

@@ -171,6 +171,7 @@ void Connection::receive() {
   if (append) {
     input_.commit(received);
     deliver_unconsumed();
+    if (open() && input_expected_) ensure_watched();
     return;
   }
   const std::span<const char> bytes = room.first(received);
@@ -178,10 +179,12 @@ void Connection::receive() {
   if (!open()) return;
   AZULB_ASSERT(consumed <= received);
   input_.append(bytes.subspan(consumed));
+  if (input_expected_) ensure_watched();
 }
 
 void Connection::resume_reading() {
   paused_ = false;
+  input_expected_ = true;
   // Not watched yet: reading shows whether there is anything to wait for. A client that closes after its one
   // response often has done so by then.
   if (!watched_ && !connecting_) readable_ = true;

@@ -6,10 +6,9 @@
 #include <span>
 
 #include "azulb/http/stream.hpp"
-#include "azulb/http1/body_reader.hpp"
 #include "azulb/http1/body_writer.hpp"
 #include "azulb/http1/codec_scratch.hpp"
-#include "azulb/http1/head_parser.hpp"
+#include "azulb/http1/message_reader.hpp"
 #include "azulb/net/connection.hpp"
 #include "azulb/net/timers.hpp"
 
@@ -38,7 +37,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
   /// The connection has been adopted: waits for the first request.
   void start();
   /// Idle, with nothing of a request received: may be closed without loss.
-  bool idle() const { return phase_ == Phase::head && reader_ == nullptr && !parser_.started(); }
+  bool idle() const { return phase_ == Phase::head && reader_ == nullptr && !in_.head().started(); }
   /// Closes an idle connection (a fresh one gets a moment to send its request); any other is closed after the
   /// response it is at.
   void drain();
@@ -61,7 +60,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
   net::Connection* raw_connection() override { return &connection_; }
   std::uint64_t raw_readable_bytes() const override;
   std::uint64_t raw_writable_bytes() const override { return body_out_.raw_bytes(); }
-  void raw_read(std::uint64_t size_bytes) override { body_in_.skip(size_bytes); }
+  void raw_read(std::uint64_t size_bytes) override { in_.skip(size_bytes); }
   void raw_written(std::uint64_t size_bytes) override { body_out_.skip(size_bytes); }
   void end_raw_reading() override;
 
@@ -95,8 +94,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
   const ClientCodecSettings& settings_;
   http::StreamAcceptor& acceptor_;
   http::StreamReader* reader_ = nullptr;  // of the open stream
-  HeadParser parser_;
-  BodyReader body_in_;
+  MessageReader in_;
   BodyWriter body_out_;
   net::MemberTimer<ClientCodec, &ClientCodec::on_timeout> timer_{*this};
   std::uint32_t head_begun_ms_ = 0;  // the loop's clock, cut to 32 bits; of a head that comes in parts

@@ -5,10 +5,9 @@
 #include <span>
 
 #include "azulb/http/stream.hpp"
-#include "azulb/http1/body_reader.hpp"
 #include "azulb/http1/body_writer.hpp"
 #include "azulb/http1/codec_scratch.hpp"
-#include "azulb/http1/head_parser.hpp"
+#include "azulb/http1/message_reader.hpp"
 #include "azulb/net/connection.hpp"
 
 namespace azulb::http1 {
@@ -64,7 +63,7 @@ class ServerCodec final : public net::ConnectionHandler, public http::StreamWrit
   net::Connection* raw_connection() override { return &connection_; }
   std::uint64_t raw_readable_bytes() const override;
   std::uint64_t raw_writable_bytes() const override { return body_out_.raw_bytes(); }
-  void raw_read(std::uint64_t size_bytes) override { body_in_.skip(size_bytes); }
+  void raw_read(std::uint64_t size_bytes) override { in_.skip(size_bytes); }
   void raw_written(std::uint64_t size_bytes) override { body_out_.skip(size_bytes); }
   void end_raw_reading() override;
 
@@ -87,8 +86,7 @@ class ServerCodec final : public net::ConnectionHandler, public http::StreamWrit
   CodecScratch& scratch_;
   ServerCodecOwner& owner_;
   http::StreamReader* reader_ = nullptr;
-  HeadParser parser_;
-  BodyReader body_in_;
+  MessageReader in_;
   BodyWriter body_out_;
   std::uint64_t sent_before_ = 0;
   std::uint64_t received_before_ = 0;

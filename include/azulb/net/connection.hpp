@@ -77,6 +77,9 @@ class Connection final : private Watcher, private Deferred {
   /// Also offers again, later in this turn, what an earlier `on_bytes` left unconsumed.
   void resume_reading();
   bool reading_paused() const { return paused_; }
+  /// For now nothing is expected of the peer but its leaving: an adopted connection need not be watched at once. Until
+  /// reading is resumed.
+  void expect_no_input() { input_expected_ = false; }
   /// Received and not consumed.
   std::size_t unconsumed_bytes() const { return input_.size(); }
   /// The peer's end has been seen.
@@ -146,6 +149,7 @@ class Connection final : private Watcher, private Deferred {
   int failure_ = 0;  // errno that is to be told to the handler once what was received has been delivered
   bool connecting_ : 1 = false;
   bool watched_ : 1 = false;
+  bool input_expected_ : 1 = true;
   bool paused_ : 1 = false;
   bool readable_ : 1 = false;     // the kernel may have more to read (edge-triggered: remembered here)
   bool peer_closed_ : 1 = false;  // EPOLLRDHUP or EPOLLHUP seen: a short read is not the last one

@@ -1,7 +1,8 @@
-#include "azulb/http1/body_reader.hpp"
+#include "azulb/http1/message_reader.hpp"
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "azulb/base/assert.hpp"
 #include "azulb/net/connection.hpp"
@@ -10,13 +11,21 @@ namespace azulb::http1 {
 
 using http::BodyKind;
 
-void BodyReader::begin(BodyKind kind, std::uint64_t content_length) {
-  kind_ = kind;
-  remaining_ = kind == BodyKind::length ? content_length : 0;
-  if (kind == BodyKind::chunked) decoder_.reset();
+static_assert(std::is_trivially_copyable_v<HeadParser> && std::is_trivially_copyable_v<ChunkedDecoder>);
+
+void MessageReader::begin_head() {
+  kind_ = BodyKind::none;
+  remaining_ = 0;
+  head_ = HeadParser{};
 }
 
-bool BodyReader::complete() const {
+void MessageReader::begin(BodyKind kind, std::uint64_t content_length) {
+  kind_ = kind;
+  remaining_ = kind == BodyKind::length ? content_length : 0;
+  if (kind == BodyKind::chunked) decoder_ = ChunkedDecoder{};
+}
+
+bool MessageReader::complete() const {
   switch (kind_) {
     case BodyKind::none:
       return true;
@@ -30,7 +39,7 @@ bool BodyReader::complete() const {
   return false;
 }
 
-BodyReader::Status BodyReader::read(std::string_view& bytes, const net::Connection& connection,
+MessageReader::Status MessageReader::read(std::string_view& bytes, const net::Connection& connection,
                                     http::StreamReader& reader, http::FieldList& trailers) {
   trailers.clear();
   if (kind_ == BodyKind::chunked) {
@@ -65,7 +74,7 @@ BodyReader::Status BodyReader::read(std::string_view& bytes, const net::Connecti
   return complete() ? Status::complete : Status::need_more;
 }
 
-std::uint64_t BodyReader::raw_bytes() const {
+std::uint64_t MessageReader::raw_bytes() const {
   switch (kind_) {
     case BodyKind::none:
       return 0;
@@ -79,7 +88,7 @@ std::uint64_t BodyReader::raw_bytes() const {
   return 0;
 }
 
-void BodyReader::skip(std::uint64_t size_bytes) {
+void MessageReader::skip(std::uint64_t size_bytes) {
   if (kind_ != BodyKind::length) return;
   AZULB_ASSERT(size_bytes <= remaining_);
   remaining_ -= size_bytes;

@@ -1,5 +1,5 @@
-// The body of an HTTP/1 message as it arrives: none, so many bytes, chunks, or all until the end of the
-// connection.
+// An HTTP/1 message as it arrives: its head, then its body (none, so many bytes, chunks, or all until the end of
+// the connection). Head and chunks share their memory, since they follow one another: an idle tunnel holds two of these.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,23 @@
 #include "azulb/http/framing.hpp"
 #include "azulb/http/stream.hpp"
 #include "azulb/http1/chunked_decoder.hpp"
+#include "azulb/http1/head_parser.hpp"
 
 namespace azulb::http1 {
 
-class BodyReader {
+class MessageReader {
  public:
   enum class Status : std::uint8_t { need_more, complete, error, paused };
 
+  MessageReader() : head_() {}
+
+  /// The next thing to come is a head.
+  void begin_head();
+  /// From `begin_head` until `begin`.
+  HeadParser& head() { return head_; }
+  const HeadParser& head() const { return head_; }
+
+  /// The head is complete; what comes is its body.
   void begin(http::BodyKind kind, std::uint64_t content_length);
   /// The reader wants no more of it; also from within its `on_body`, which is then the last.
   void stop() { begin(http::BodyKind::none, 0); }
@@ -28,6 +38,7 @@ class BodyReader {
 
   http::BodyKind kind() const { return kind_; }
   bool complete() const;
+  /// After `error`.
   http::Defect defect() const { return decoder_.defect(); }
 
   /// See StreamWriter::raw_readable_bytes and raw_read.
@@ -37,7 +48,11 @@ class BodyReader {
  private:
   http::BodyKind kind_ = http::BodyKind::none;
   std::uint64_t remaining_ = 0;  // of BodyKind::length
-  ChunkedDecoder decoder_;
+  // Which one is alive follows from kind_: the decoder for chunks, the parser for everything else.
+  union {
+    HeadParser head_;
+    ChunkedDecoder decoder_;
+  };
 };
 
 }  // namespace azulb::http1

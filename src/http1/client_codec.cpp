@@ -240,7 +240,7 @@ void ClientCodec::write_response(const http::ResponseHeadOut& head) {
     phase_ = Phase::tunnel;
     in_.begin(BodyKind::until_close, 0);
     body_out_.begin(BodyKind::until_close, 0);
-    if (connection_.unconsumed_bytes() > 0) connection_.resume_reading();
+    connection_.resume_reading();
     return;
   }
   body_out_.begin(body_sent, head.content_length);

@@ -40,7 +40,7 @@ bool MessageReader::complete() const {
 }
 
 MessageReader::Status MessageReader::read(std::string_view& bytes, const net::Connection& connection,
-                                    http::StreamReader& reader, http::FieldList& trailers) {
+                                          http::StreamReader& reader, http::FieldList& trailers) {
   trailers.clear();
   if (kind_ == BodyKind::chunked) {
     for (;;) {

@@ -138,6 +138,8 @@ void Exchange::attempt_end(std::span<http::Field> trailers) {
   }
   AZULB_ASSERT(phase_ == ExchangePhase::responding);
   http::mark_trailers(trailers);
+  // Before the client can see the end: a next request of its must find the server's count as it is.
+  end_attempt();
   client_writer_.write_end(trailers);
   finish(ErrorWord::none);
 }

@@ -1,5 +1,6 @@
-// An HTTP/1 message as it arrives: its head, then its body (none, so many bytes, chunks, or all until the end of
-// the connection). Head and chunks share their memory, since they follow one another: an idle tunnel holds two of these.
+// An HTTP/1 message as it arrives: its head, then its body (none, so many bytes, chunks, or all until the end
+// of the connection). Head and chunks share their memory, since they follow one another: an idle tunnel holds
+// two of these.
 #pragma once
 
 #include <cstdint>

@@ -77,8 +77,8 @@ class Connection final : private Watcher, private Deferred {
   /// Also offers again, later in this turn, what an earlier `on_bytes` left unconsumed.
   void resume_reading();
   bool reading_paused() const { return paused_; }
-  /// For now nothing is expected of the peer but its leaving: an adopted connection need not be watched at once. Until
-  /// reading is resumed.
+  /// For now nothing is expected of the peer but its leaving: an adopted connection need not be watched at
+  /// once. Until reading is resumed.
   void expect_no_input() { input_expected_ = false; }
   /// Received and not consumed.
   std::size_t unconsumed_bytes() const { return input_.size(); }

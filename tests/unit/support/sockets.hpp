@@ -3,6 +3,7 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -160,6 +161,7 @@ inline Pair tcp_pair() {
   const Server server;
   Descriptor near(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   REQUIRE(connect(near.get(), server.address().get(), server.address().length()) == 0);
+  REQUIRE(fcntl(near.get(), F_SETFL, O_NONBLOCK) == 0);
   Peer far = server.accept();
   return {std::move(near), std::move(far)};
 }

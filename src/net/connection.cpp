@@ -303,10 +303,6 @@ void Connection::close() {
 
 void Connection::abort() {
   if (!open()) return;
-  // What was written before this callback's turn to break off, say an earlier pipelined response, may still
-  // arrive.
-  if (loop_.gather().pending_bytes(*this) > 0) loop_.gather().flush();
-  if (!open()) return;
   const linger reset{.l_onoff = 1, .l_linger = 0};
   setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   close_descriptor();

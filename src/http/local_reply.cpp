@@ -18,7 +18,7 @@ constexpr std::size_t constant_bytes = 160;  // keys, punctuation, the longest r
 static_assert(max_escaped_bytes + max_escaped_id_bytes + constant_bytes <= local_body_capacity);
 
 char* append(char* to, std::string_view text) {
-  std::memcpy(to, text.data(), text.size());
+  if (!text.empty()) std::memcpy(to, text.data(), text.size());
   return to + text.size();
 }
 

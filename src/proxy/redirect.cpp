@@ -13,7 +13,8 @@ class Output {
   Output(char* out, std::size_t capacity) : out_(out), capacity_(capacity) {}
 
   void text(std::string_view text) {
-    if (size_ < capacity_) std::memcpy(out_ + size_, text.data(), std::min(text.size(), capacity_ - size_));
+    if (size_ < capacity_ && !text.empty())
+      std::memcpy(out_ + size_, text.data(), std::min(text.size(), capacity_ - size_));
     size_ += text.size();
   }
   /// A target that begins with "//" or "/\" would be a browser's way to another host.

@@ -173,8 +173,4 @@ std::uint64_t buffered_bytes() {
   return total < 0 ? 0 : static_cast<std::uint64_t>(total);
 }
 
-void release_buffer_reserve() {
-  pool().release_reserve();
-}
-
 }  // namespace azulb::base

@@ -64,7 +64,4 @@ class Buffer {
 /// thread.
 std::uint64_t buffered_bytes();
 
-/// Gives the calling thread's reserve back to the system.
-void release_buffer_reserve();
-
 }  // namespace azulb::base

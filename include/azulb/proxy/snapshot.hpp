@@ -1,5 +1,5 @@
-// The immutable state that one configuration compiles to. Shared by main and all workers; an exchange keeps
-// the one it began with.
+// The state that one configuration compiles to, immutable but for what its parts count. Shared by main and
+// all workers, which keep it for as long as they run: there is no reload yet.
 #pragma once
 
 #include <atomic>

@@ -21,17 +21,16 @@ class RandomTwoSelector final : public Selector {
     if (!eligible_.has_untried(choice)) return std::nullopt;
     constexpr int most_picks = 8;
     std::optional<std::uint32_t> best;
-    for (int i = 0; i < most_picks; ++i) {
+    std::optional<std::uint32_t> second;
+    for (int i = 0; i < most_picks && !second; ++i) {
       const std::uint32_t index = table_.pick(random_);
       if (!usable(choice, index) || index == best) continue;
-      if (best) {
-        if (is_less_loaded(index, *best)) best = index;
-        break;
-      }
-      best = index;
+      (best ? second : best) = index;
     }
-    // One server has nearly all the weight and was tried, or is just gone.
-    if (!best) best = first_usable(choice);
+    // Where one server has nearly all the weight, was tried or is just gone, or of a few, chance may not do.
+    if (!best) best = first_usable(choice, std::nullopt);
+    if (!second) second = first_usable(choice, best);
+    if (second && is_less_loaded(*second, *best)) best = second;
     if (best) ServerLoad::begin(upstream_.server(*best));
     return best;
   }
@@ -47,12 +46,12 @@ class RandomTwoSelector final : public Selector {
     return (std::uint64_t{a.active()} + 1) * b.weight() < (std::uint64_t{b.active()} + 1) * a.weight();
   }
 
-  std::optional<std::uint32_t> first_usable(const Choice& choice) {
+  std::optional<std::uint32_t> first_usable(const Choice& choice, std::optional<std::uint32_t> but) {
     const auto members = eligible_.members();
     const std::size_t start = random_.below(members.size());
     for (std::size_t i = 0; i < members.size(); ++i) {
       const std::uint32_t index = members[(start + i) % members.size()];
-      if (usable(choice, index)) return index;
+      if (index != but && usable(choice, index)) return index;
     }
     return std::nullopt;
   }

@@ -1,6 +1,8 @@
 #include "azulb/http/forwarded.hpp"
 
+#include <bit>
 #include <cstddef>
+#include <cstring>
 
 #include "azulb/http/bytes.hpp"
 
@@ -118,6 +120,19 @@ std::string_view judge_fields(RequestHead& head, ForwardedValues& values) {
   return !repeated_id && is_request_id(request_id) ? request_id : std::string_view{};
 }
 
+/// Eight lower-case hexadecimal digits, all at once in the bytes of a word.
+void write_hex(std::uint32_t value, char* out) {
+  constexpr std::uint64_t ones = 0x0101010101010101U;
+  std::uint64_t digits = value;
+  digits = (digits | (digits << 16U)) & 0x0000FFFF0000FFFFU;
+  digits = (digits | (digits << 8U)) & 0x00FF00FF00FF00FFU;
+  digits = (digits | (digits << 4U)) & 0x0F0F0F0F0F0F0F0FU;
+  const std::uint64_t letters = ((digits + 6 * ones) >> 4U) & ones;  // 1 in every byte over 9
+  digits += '0' * ones + letters * ('a' - '0' - 10);
+  if constexpr (std::endian::native == std::endian::little) digits = __builtin_bswap64(digits);
+  std::memcpy(out, &digits, sizeof digits);
+}
+
 }  // namespace
 
 bool is_request_id(std::string_view text) {
@@ -129,11 +144,10 @@ bool is_request_id(std::string_view text) {
 }
 
 void make_request_id(std::uint64_t random_high, std::uint64_t random_low, std::array<char, 32>& out) {
-  constexpr char digits[] = "0123456789abcdef";
-  for (std::size_t i = 0; i < 16; ++i) {
-    out[i] = digits[(random_high >> (60 - 4 * i)) & 15U];
-    out[i + 16] = digits[(random_low >> (60 - 4 * i)) & 15U];
-  }
+  write_hex(static_cast<std::uint32_t>(random_high >> 32U), out.data());
+  write_hex(static_cast<std::uint32_t>(random_high), out.data() + 8);
+  write_hex(static_cast<std::uint32_t>(random_low >> 32U), out.data() + 16);
+  write_hex(static_cast<std::uint32_t>(random_low), out.data() + 24);
 }
 
 void judge_forwarded(const ConnectionFacts& connection, RequestHead& head, const RequestInfo& info,

@@ -2,10 +2,35 @@
 
 #include <array>
 #include <charconv>
+#include <cstdint>
 #include <cstring>
 
 namespace azulb::http {
 namespace {
+
+template <typename Word>
+void copy_ends(char* to, const char* from, std::size_t size) {
+  Word first;
+  Word last;
+  std::memcpy(&first, from, sizeof first);
+  std::memcpy(&last, from + size - sizeof last, sizeof last);
+  std::memcpy(to, &first, sizeof first);
+  std::memcpy(to + size - sizeof last, &last, sizeof last);
+}
+
+/// memcpy without a call where the text is short, as most of a head's are.
+[[gnu::always_inline]] inline void copy(char* to, std::string_view text) {
+  if (text.size() > 16) {
+    std::memcpy(to, text.data(), text.size());
+  } else if (text.size() >= 8) {
+    copy_ends<std::uint64_t>(to, text.data(), text.size());
+  } else if (text.size() >= 4) {
+    copy_ends<std::uint32_t>(to, text.data(), text.size());
+  } else {
+    for (const char byte : text)
+      *to++ = byte;
+  }
+}
 
 /// Appends while there is room and counts in any case.
 class Output {
@@ -15,7 +40,7 @@ class Output {
   std::size_t size() const { return size_; }
 
   void text(std::string_view text) {
-    if (fits(text.size()) && !text.empty()) std::memcpy(out_ + size_, text.data(), text.size());
+    if (fits(text.size())) copy(out_ + size_, text);
     size_ += text.size();
   }
 
@@ -23,16 +48,36 @@ class Output {
     const std::size_t length = name.size() + value.size() + 4;
     if (fits(length)) {
       char* to = out_ + size_;
-      std::memcpy(to, name.data(), name.size());
+      copy(to, name);
       to += name.size();
       *to++ = ':';
       *to++ = ' ';
-      if (!value.empty()) std::memcpy(to, value.data(), value.size());
+      copy(to, value);
       to += value.size();
       *to++ = '\r';
       *to = '\n';
     }
     size_ += length;
+  }
+
+  /// A line with a name that the compiler knows: `name` ends in ": ".
+  template <std::size_t size>
+  void own_line(const char (&name)[size], std::string_view value) {
+    constexpr std::size_t name_length = size - 1;
+    const std::size_t length = name_length + value.size() + 2;
+    if (fits(length)) {
+      char* to = out_ + size_;
+      std::memcpy(to, name, name_length);
+      copy(to + name_length, value);
+      std::memcpy(to + name_length + value.size(), "\r\n", 2);
+    }
+    size_ += length;
+  }
+
+  template <std::size_t size>
+  void literal(const char (&text)[size]) {
+    if (fits(size - 1)) std::memcpy(out_ + size_, text, size - 1);
+    size_ += size - 1;
   }
 
   void number(std::uint64_t value) {
@@ -49,16 +94,16 @@ class Output {
 
   void framing(BodyKind body, std::uint64_t content_length) {
     if (body == BodyKind::length) {
-      text("Content-Length: ");
+      literal("Content-Length: ");
       number(content_length);
-      text("\r\n");
+      literal("\r\n");
     } else if (body == BodyKind::chunked) {
-      text("Transfer-Encoding: chunked\r\n");
+      literal("Transfer-Encoding: chunked\r\n");
     }
   }
 
  private:
-  bool fits(std::size_t length) const { return size_ <= capacity_ && length <= capacity_ - size_; }
+  bool fits(std::size_t length) const { return size_ + length <= capacity_; }
 
   char* out_;
   std::size_t capacity_;
@@ -66,37 +111,38 @@ class Output {
 };
 
 void write_forwarded(const RequestHead& head, const ForwardedValues& values, Output& output) {
-  output.line("X-Real-IP", values.client_ip);
-  output.text("X-Forwarded-For: ");
+  output.own_line("X-Real-IP: ", values.client_ip);
   if (values.peer_trusted && head.has(FieldId::x_forwarded_for)) {
+    output.literal("X-Forwarded-For: ");
     for (const Field& field : head.fields) {
       if (field.id != FieldId::x_forwarded_for || field.value.empty()) continue;
       output.text(field.value);
-      output.text(", ");
+      output.literal(", ");
     }
+    output.own_line("", values.peer_ip);
+  } else {
+    output.own_line("X-Forwarded-For: ", values.peer_ip);
   }
-  output.text(values.peer_ip);
-  output.text("\r\n");
-  output.line("X-Forwarded-Proto", values.proto);
-  if (!values.host.empty()) output.line("X-Forwarded-Host", values.host);
-  if (!values.port.empty()) output.line("X-Forwarded-Port", values.port);
-  output.line("X-Request-ID", values.request_id);
-  output.line("REMOTE_ADDR", values.client_ip);
+  output.own_line("X-Forwarded-Proto: ", values.proto);
+  if (!values.host.empty()) output.own_line("X-Forwarded-Host: ", values.host);
+  if (!values.port.empty()) output.own_line("X-Forwarded-Port: ", values.port);
+  output.own_line("X-Request-ID: ", values.request_id);
+  output.own_line("REMOTE_ADDR: ", values.client_ip);
 }
 
 /// "Connection" with what is hop-by-hop here; nothing for an ordinary request, as HTTP/1.1 persists by
 /// itself.
 void write_request_connection(const RequestHeadOut& request, Output& output) {
   if (!request.upgrade.empty()) {
-    output.text("Connection: Upgrade\r\n");
-    output.line("Upgrade", request.upgrade);
+    output.literal("Connection: Upgrade\r\n");
+    output.own_line("Upgrade: ", request.upgrade);
     return;
   }
   if (request.te_trailers) {
     output.text(request.close ? "Connection: close, TE\r\n" : "Connection: TE\r\n");
-    output.text("TE: trailers\r\n");
+    output.literal("TE: trailers\r\n");
   } else if (request.close) {
-    output.text("Connection: close\r\n");
+    output.literal("Connection: close\r\n");
   }
 }
 
@@ -106,31 +152,31 @@ std::size_t write_request_head(const RequestHeadOut& request, char* out, std::si
   Output output(out, capacity);
   const RequestHead& head = *request.head;
   output.text(head.method_name);
-  output.text(" ");
+  output.literal(" ");
   output.text(request.path);
   output.text(request.query);
-  output.text(" HTTP/1.1\r\n");
-  output.line("Host", request.host);
+  output.literal(" HTTP/1.1\r\n");
+  output.own_line("Host: ", request.host);
   output.fields(head.fields);
   if (request.forwarded != nullptr) write_forwarded(head, *request.forwarded, output);
   output.fields(request.own);
-  if (request.expect_continue) output.text("Expect: 100-continue\r\n");
+  if (request.expect_continue) output.literal("Expect: 100-continue\r\n");
   output.framing(request.body, request.content_length);
   write_request_connection(request, output);
-  output.text("\r\n");
+  output.literal("\r\n");
   return output.size();
 }
 
 std::size_t write_response_head(const ResponseHeadOut& response, char* out, std::size_t capacity) {
   Output output(out, capacity);
   if (response.status == 200 && response.reason == "OK") {
-    output.text("HTTP/1.1 200 OK\r\n");
+    output.literal("HTTP/1.1 200 OK\r\n");
   } else {
-    output.text("HTTP/1.1 ");
+    output.literal("HTTP/1.1 ");
     output.number(static_cast<std::uint64_t>(response.status));
-    output.text(" ");
+    output.literal(" ");
     output.text(response.reason);
-    output.text("\r\n");
+    output.literal("\r\n");
   }
   bool date = response.date.empty();
   for (const Field& field : response.fields) {
@@ -139,24 +185,24 @@ std::size_t write_response_head(const ResponseHeadOut& response, char* out, std:
     date |= field.id == FieldId::date;
   }
   output.fields(response.own);
-  if (!date) output.line("Date", response.date);
+  if (!date) output.own_line("Date: ", response.date);
   output.framing(response.body, response.content_length);
   if (!response.upgrade.empty()) {
-    output.text("Connection: Upgrade\r\n");
-    output.line("Upgrade", response.upgrade);
+    output.literal("Connection: Upgrade\r\n");
+    output.own_line("Upgrade: ", response.upgrade);
   } else if (response.close) {
-    output.text("Connection: close\r\n");
+    output.literal("Connection: close\r\n");
   } else if (response.keep_alive) {
-    output.text("Connection: keep-alive\r\n");
+    output.literal("Connection: keep-alive\r\n");
   }
-  output.text("\r\n");
+  output.literal("\r\n");
   return output.size();
 }
 
 std::size_t write_trailers(std::span<const Field> trailers, char* out, std::size_t capacity) {
   Output output(out, capacity);
   output.fields(trailers);
-  output.text("\r\n");
+  output.literal("\r\n");
   return output.size();
 }
 

@@ -1,6 +1,7 @@
 #include "azulb/http1/head_parser.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "azulb/base/assert.hpp"
 #include "scan.hpp"
@@ -16,7 +17,9 @@ constexpr std::string_view status_pattern = "HTTP/0.0 000 ";
 
 /// How many of the bytes fit the pattern, at most all of it.
 std::size_t match(const char* at, const char* end, std::string_view pattern) {
+  constexpr std::string_view usual = "HTTP/1.";  // in one comparison
   std::size_t matched = 0;
+  if (end - at >= 8 && std::memcmp(at, usual.data(), usual.size()) == 0) matched = usual.size();
   while (matched < pattern.size() && at + matched < end) {
     const char wanted = pattern[matched];
     if (wanted == '0' ? !http::is_digit(at[matched]) : at[matched] != wanted) break;

@@ -10,8 +10,24 @@
 
 namespace azulb::http1 {
 
-/// The first byte in [at, end) that is not a tchar, else end. Names are short: a table is fastest.
+/// The first byte in [at, end) that is not a tchar, else end.
 inline const char* skip_token(const char* at, const char* end) {
+#ifdef __SSE2__
+  // Most names are letters, digits and "-", and shorter than 16: one step. The table judges what ends it.
+  if (end - at >= 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const __m128i lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+    const auto between = [](__m128i value, char first, char last) {
+      return _mm_and_si128(_mm_cmpgt_epi8(value, _mm_set1_epi8(static_cast<char>(first - 1))),
+                           _mm_cmplt_epi8(value, _mm_set1_epi8(static_cast<char>(last + 1))));
+    };
+    const __m128i usual =
+        _mm_or_si128(between(lower, 'a', 'z'),
+                     _mm_or_si128(between(bytes, '0', '9'), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-'))));
+    const auto others = static_cast<unsigned>(_mm_movemask_epi8(usual)) ^ 0xFFFFU;
+    at += others == 0 ? 16 : __builtin_ctz(others);
+  }
+#endif
   while (at < end && http::is_byte(*at, http::class_token))
     ++at;
   return at;

@@ -14,7 +14,7 @@ struct PathReadings {
   /// may make of it.
   std::string_view resolved;
 
-  bool agree() const { return spelled == resolved; }
+  bool agree() const { return spelled.data() == resolved.data() || spelled == resolved; }
 };
 
 /// Where the readings are kept; reused, so that a warm one allocates nothing.

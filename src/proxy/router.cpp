@@ -169,6 +169,8 @@ struct Router::Tables {
     return entry == table.end() ? best : first_match(entry->second, asked, best);
   }
 
+  bool by_host() const { return !exact.empty() || !wildcard.empty(); }
+
   std::uint32_t find(const Asked& asked) const {
     std::uint32_t best = first_match(any_host, asked, no_route);
     if (asked.host.empty()) return best;
@@ -207,9 +209,9 @@ std::optional<std::uint32_t> Router::match(std::uint32_t listener_index, const h
   thread_local PathScratch scratch;
   HostBuffer buffer;
   const PathReadings readings = read_path(request.info.target.path, scratch);
-  Asked asked{listener_index,           request.head.method,
-              request.head.method_name, normal_host(request.info.authority.host, buffer),
-              readings.spelled,         &CompiledRoute::spelled};
+  Asked asked{listener_index,   request.head.method,    request.head.method_name, {},
+              readings.spelled, &CompiledRoute::spelled};
+  if (tables_->by_host()) asked.host = normal_host(request.info.authority.host, buffer);
   const std::uint32_t found = tables_->find(asked);
   if (!readings.agree()) {
     asked.path = readings.resolved;

@@ -33,7 +33,8 @@ LocalServer::LocalServer(net::Loop& loop, LocalHandler& handler, LocalServerSett
                       .header_timeout = &loop.timers().list(settings_.header_timeout),
                       .keepalive_timeout = &loop.timers().list(settings_.idle_timeout),
                       .linger_timeout = &loop.timers().list(linger_timeout),
-                      .half_close_grace = &loop.timers().list(settings_.half_close_grace)},
+                      .half_close_grace = &loop.timers().list(settings_.half_close_grace),
+                      .habit = &client_habit_},
       body_timeout_(loop.timers().list(settings_.body_timeout)),
       idle_timeout_(loop.timers().list(settings_.idle_timeout)),
       write_timeout_(loop.timers().list(settings_.write_timeout)) {}

@@ -89,7 +89,9 @@ std::string_view ClientCodec::read_head(std::string_view bytes) {
   }
   const std::size_t length = in_.head().head_length();
   timer_.stop();
+  first_ = fresh_;
   fresh_ = false;
+  if (!first_) settings_.habit->asked_again();
   in_.begin_head();
   accept_request(head, bytes.substr(0, length), head_ms(started));
   return bytes.substr(length);
@@ -161,6 +163,8 @@ void ClientCodec::on_end() {
   half_closed_ = true;
   switch (phase_) {
     case Phase::head:
+      if (first_) settings_.habit->closed_after_one_request();
+      [[fallthrough]];
     case Phase::lingering:
       if (reader_ != nullptr) return;  // the refusal is still being written
       finish();
@@ -289,7 +293,11 @@ void ClientCodec::next_request() {
   phase_ = Phase::head;
   in_.begin_head();
   settings_.keepalive_timeout->start(timer_);
-  connection_.resume_reading();
+  if (first_ && settings_.habit->one_request_each()) {
+    connection_.expect_end();
+  } else {
+    connection_.resume_reading();
+  }
 }
 
 void ClientCodec::finish() {
@@ -307,7 +315,7 @@ void ClientCodec::finish() {
     return;
   }
   connection_.end_writing();
-  connection_.resume_reading();
+  connection_.expect_end();
   if (connection_.queued_bytes() == 0) linger();
 }
 

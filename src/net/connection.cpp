@@ -135,7 +135,7 @@ void Connection::deliver_unconsumed() {
   if (input_.empty()) return;
   delivering_ = true;
   const std::size_t consumed = handler_.on_bytes(input_.bytes());
-  loop_.gather().flush();  // what was gathered may point into the bytes about to be dropped
+  loop_.gather().settle();  // what was gathered may point into the bytes about to be dropped
   delivering_ = false;
   if (open()) {
     input_.consume(consumed);
@@ -185,11 +185,20 @@ void Connection::receive() {
 void Connection::resume_reading() {
   paused_ = false;
   input_expected_ = true;
-  // Not watched yet: reading shows whether there is anything to wait for. A client that closes after its one
-  // response often has done so by then.
-  if (!watched_ && !connecting_) readable_ = true;
+  end_expected_ = false;
+  if (!open()) return;
   if (!input_.empty()) offer_again_ = true;
-  if (open() && (offer_again_ || readable_ || failure_ != 0 || (ended_ && !end_told_))) loop_.defer(*this);
+  if (!watched_ && !connecting_ && !readable_) ensure_watched();
+  if (offer_again_ || readable_ || failure_ != 0 || (ended_ && !end_told_)) loop_.defer(*this);
+}
+
+void Connection::expect_end() {
+  const bool quiet = !readable_ && input_.empty() && failure_ == 0 && !ended_;
+  if (!open() || watched_ || connecting_ || !quiet) return resume_reading();
+  paused_ = false;
+  input_expected_ = true;
+  end_expected_ = true;
+  loop_.timers().list(watch_delay).start(write_timer_);
 }
 
 void Connection::transmit(std::span<iovec> parts, std::size_t size_bytes) {
@@ -282,6 +291,11 @@ void Connection::fail(int system_error) {
 void Connection::on_timeout() {
   if (watched_) {
     fail(ETIMEDOUT);
+  } else if (end_expected_) {
+    end_expected_ = false;
+    readable_ = true;
+    read_and_deliver();
+    if (open() && !ended_ && failure_ == 0) ensure_watched();
   } else {
     ensure_watched();
   }
@@ -289,7 +303,7 @@ void Connection::on_timeout() {
 
 void Connection::end_writing() {
   if (!open() || end_wanted_) return;
-  loop_.gather().flush();
+  flush();
   if (!open()) return;
   end_wanted_ = true;
   if (output_.empty() && !connecting_) shutdown(descriptor_, SHUT_WR);
@@ -297,12 +311,14 @@ void Connection::end_writing() {
 
 void Connection::close() {
   if (!open()) return;
-  if (loop_.gather().pending_bytes(*this) > 0) loop_.gather().flush();
+  flush();
   close_descriptor();
 }
 
 void Connection::abort() {
   if (!open()) return;
+  loop_.gather().drop_gathered(*this);
+  flush();  // what earlier callbacks wrote was on its way
   const linger reset{.l_onoff = 1, .l_linger = 0};
   setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   close_descriptor();

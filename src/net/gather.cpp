@@ -1,6 +1,7 @@
 #include "azulb/net/gather.hpp"
 
 #include <cstring>
+#include <span>
 
 #include "azulb/base/assert.hpp"
 #include "azulb/net/connection.hpp"
@@ -58,22 +59,76 @@ void Gather::add(Connection& connection, std::span<const char> bytes) {
   pending_bytes_ += bytes.size();
 }
 
+void Gather::switch_to(Connection& connection) {
+  settle();
+  if (connection.held_) send_held();  // what follows must not overtake it
+  connection_ = &connection;
+}
+
+void Gather::settle() {
+  if (connection_ == nullptr) return;
+  if (hold()) {
+    forget_gathered();
+  } else {
+    send_gathered();
+  }
+}
+
+bool Gather::hold() {
+  if (parts_count_ != 1 || held_count_ == held_limit) return false;
+  const iovec& part = parts_[0];
+  const char* const begin = static_cast<const char*>(part.iov_base);
+  const bool copied = begin >= scratch_.get() && begin < scratch_.get() + scratch_bytes;
+  if (!copied || part.iov_len > held_message_bytes) return false;
+  held_[held_count_++] = {connection_, part};
+  connection_->held_ = true;
+  return true;
+}
+
 void Gather::flush() {
-  Connection* connection = connection_;
-  if (connection == nullptr) return;
-  if (parts_count_ > 0) connection->transmit(std::span(parts_.data(), parts_count_), pending_bytes_);
+  send_held();
+  send_gathered();
+}
+
+void Gather::send_gathered() {
+  if (parts_count_ > 0) connection_->transmit(std::span(parts_.data(), parts_count_), pending_bytes_);
+  forget_gathered();
+}
+
+void Gather::forget_gathered() {
   connection_ = nullptr;
   parts_count_ = 0;
   pending_bytes_ = 0;
-  scratch_used_ = 0;
+  if (held_count_ == 0) scratch_used_ = 0;
+}
+
+void Gather::send_held() {
+  for (Held& held : std::span(held_.data(), held_count_)) {
+    if (held.connection == nullptr) continue;
+    held.connection->held_ = false;
+    held.connection->transmit(std::span(&held.message, 1), held.message.iov_len);
+  }
+  held_count_ = 0;
+  if (connection_ == nullptr) scratch_used_ = 0;
+}
+
+std::size_t Gather::held_bytes(const Connection& connection) const {
+  if (!connection.held_) return 0;
+  for (const Held& held : std::span(held_.data(), held_count_)) {
+    if (held.connection == &connection) return held.message.iov_len;
+  }
+  return 0;
 }
 
 void Gather::discard(const Connection& connection) {
-  if (connection_ != &connection) return;
-  connection_ = nullptr;
-  parts_count_ = 0;
-  pending_bytes_ = 0;
-  scratch_used_ = 0;
+  if (connection.held_) {
+    for (Held& held : std::span(held_.data(), held_count_)) {
+      if (held.connection != &connection) continue;
+      held.connection->held_ = false;
+      held.connection = nullptr;
+    }
+  }
+  drop_gathered(connection);
 }
 
 }  // namespace azulb::net

@@ -14,6 +14,9 @@ namespace {
 
 constexpr int events_per_wait = 256;
 
+// Small messages wait while every look at the sockets finds more to do, for so many turns at most.
+constexpr int turns_held_limit = 3;
+
 uv_loop_t* initialised(uv_loop_t& loop) {
   const int status = uv_loop_init(&loop);
   AZULB_ASSERT(status == 0);
@@ -68,11 +71,13 @@ void Loop::run() {
   while (!stopping_)
     turn(TimerQueue::never);
   run_deferred();
+  gather_.flush();
   reclaim_retired();
 }
 
 void Loop::run_once(std::chrono::milliseconds limit) {
   turn(limit.count());
+  gather_.flush();
 }
 
 int Loop::wait_ms(std::int64_t limit_ms) {
@@ -99,17 +104,22 @@ int Loop::libuv_wait_ms() {
 
 void Loop::turn(std::int64_t limit_ms) {
   std::array<epoll_event, events_per_wait> events;
-  const int count = epoll_wait(epoll_, events.data(), events_per_wait, wait_ms(limit_ms));
+  const int count =
+      epoll_wait(epoll_, events.data(), events_per_wait, gather_.holding() ? 0 : wait_ms(limit_ms));
   AZULB_ASSERT(count >= 0 || errno == EINTR);
   update_time();
   for (int index = 0; index < count; ++index) {
     const epoll_event& event = events[static_cast<std::size_t>(index)];
     static_cast<Watcher*>(event.data.ptr)->on_events(event.events);
-    gather_.flush();
+    gather_.settle();
   }
   run_deferred();
-  timers_.run_due([this] { gather_.flush(); });
+  timers_.run_due([this] { gather_.settle(); });
   run_libuv();
+  if (count == 0 || ++turns_held_ == turns_held_limit) {
+    turns_held_ = 0;
+    gather_.flush();
+  }
   reclaim_retired();
 }
 
@@ -119,7 +129,7 @@ void Loop::run_deferred() {
   now.take_all(deferred_);
   while (!now.empty()) {
     now.pop_front().on_deferred();
-    gather_.flush();
+    gather_.settle();
   }
 }
 

@@ -68,7 +68,8 @@ WorkerListener::WorkerListener(Worker& owner, const config::Listener& listener, 
                     .header_timeout = &timers.list(config.timeout.header),
                     .keepalive_timeout = &timers.list(config.timeout.keepalive),
                     .linger_timeout = &timers.list(linger_timeout),
-                    .half_close_grace = &timers.list(half_close_grace)};
+                    .half_close_grace = &timers.list(half_close_grace),
+                    .habit = &client_habit};
   body_timeout = &timers.list(config.timeout.body);
   send_timeout = &timers.list(config.timeout.send);
   for (const net::BoundSocket* socket : sockets) {

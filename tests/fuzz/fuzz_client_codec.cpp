@@ -63,11 +63,13 @@ class Client final : public http::StreamAcceptor {
   const Manner manner_;
   Transcript transcript_;
   http1::CodecScratch scratch_{24};
+  http1::ClientHabit habit_;
   http1::ClientCodecSettings settings_{.limits = {512, 1024, 24},
                                        .header_timeout = minute(),
                                        .keepalive_timeout = minute(),
                                        .linger_timeout = minute(),
-                                       .half_close_grace = minute()};
+                                       .half_close_grace = minute(),
+                                       .habit = &habit_};
   net::Connection connection_{shared_loop(), codec_};
   http1::ClientCodec codec_{connection_, scratch_, settings_, *this};
   std::deque<Stream> streams_;

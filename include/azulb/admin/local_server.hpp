@@ -135,6 +135,7 @@ class LocalServer final : public net::AcceptHandler {
   LocalHandler& handler_;
   const LocalServerSettings settings_;
   http1::CodecScratch scratch_;
+  http1::ClientHabit client_habit_;
   http1::ClientCodecSettings codec_settings_;
   net::TimerList& body_timeout_;
   net::TimerList& idle_timeout_;

@@ -7,6 +7,7 @@
 
 #include "azulb/http/stream.hpp"
 #include "azulb/http1/body_writer.hpp"
+#include "azulb/http1/client_habit.hpp"
 #include "azulb/http1/codec_scratch.hpp"
 #include "azulb/http1/message_reader.hpp"
 #include "azulb/net/connection.hpp"
@@ -22,6 +23,7 @@ struct ClientCodecSettings {
   net::TimerList* linger_timeout;  // after the last response: how long a client's leftover bytes are drained
   net::TimerList*
       half_close_grace;  // a client that ended its side gets its answer if it comes within this time
+  ClientHabit* habit;
 };
 
 class ClientCodec final : public net::ConnectionHandler, public http::StreamWriter {
@@ -107,6 +109,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
   bool response_done_ : 1 = false;
   bool draining_ : 1 = false;
   bool fresh_ : 1 = true;         // no request head has come yet
+  bool first_ : 1 = false;        // the latest request is the connection's first
   bool half_closed_ : 1 = false;  // the client has ended its side
   bool write_ended_ : 1 = false;  // of a tunnel: our side has ended
 };

@@ -77,6 +77,10 @@ class Connection final : private Watcher, private Deferred {
   /// Also offers again, later in this turn, what an earlier `on_bytes` left unconsumed.
   void resume_reading();
   bool reading_paused() const { return paused_; }
+  /// As resume_reading, when of the peer probably nothing but its end will come, and soon: an adopted
+  /// connection that is not watched yet is then looked at once, 2 ms later, and need never be watched. What
+  /// comes instead is read that much later.
+  void expect_end();
   /// For now nothing is expected of the peer but its leaving: an adopted connection need not be watched at
   /// once. Until reading is resumed.
   void expect_no_input() { input_expected_ = false; }
@@ -86,7 +90,9 @@ class Connection final : private Watcher, private Deferred {
   bool ended() const { return ended_; }
 
   /// Sends off what this callback has written so far, instead of at its end.
-  void flush() { loop_.gather().flush(); }
+  void flush() {
+    if (loop_.gather().pending_bytes(*this) > 0) loop_.gather().flush();
+  }
   /// Sends FIN once everything written has left; reading goes on.
   void end_writing();
   /// Closes now, after one try to send what this callback has written; what is queued beyond it is lost.
@@ -150,6 +156,7 @@ class Connection final : private Watcher, private Deferred {
   bool connecting_ : 1 = false;
   bool watched_ : 1 = false;
   bool input_expected_ : 1 = true;
+  bool end_expected_ : 1 = false;  // not watched: looked at when write_timer_ runs out
   bool paused_ : 1 = false;
   bool readable_ : 1 = false;     // the kernel may have more to read (edge-triggered: remembered here)
   bool peer_closed_ : 1 = false;  // EPOLLRDHUP or EPOLLHUP seen: a short read is not the last one
@@ -159,6 +166,7 @@ class Connection final : private Watcher, private Deferred {
   bool above_low_ : 1 = false;    // output_ was above the low mark: on_drained is due when it is not
   bool end_wanted_ : 1 = false;   // shut down writing when output_ is empty
   bool fail_while_paused_ : 1 = false;
+  bool held_ : 1 = false;        // Gather holds a message for it
   bool delivering_ : 1 = false;  // on_bytes has been given input_: it stays until what refers to it has left
 };
 

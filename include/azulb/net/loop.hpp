@@ -1,6 +1,7 @@
 // A thread's event loop. libuv carries threads' wake-ups, signals and processes; sockets stand in an epoll
 // set of ours, edge-triggered and registered once, into which libuv's own descriptor is hung. A turn is:
-// wait, sockets, deferred work, timers, libuv (only if it has something), retire.
+// wait, sockets, deferred work, timers, libuv (only if it has something), retire. Small messages leave
+// together when a look at the sockets finds nothing more, before the loop sleeps.
 //
 // Why not uv_poll_t: it probes each descriptor with two epoll_ctl and one ioctl, changes the set whenever
 // interest changes, and costs 160 bytes a socket. Here a socket costs one epoll_ctl in its life and nothing
@@ -137,6 +138,7 @@ class Loop {
   LibuvWatcher libuv_;
   TimerQueue timers_;
   base::IntrusiveList<Deferred, Deferred> deferred_;
+  int turns_held_ = 0;  // in which messages were held without being sent
   Retired* retired_ = nullptr;
   std::unique_ptr<char[]> read_buffer_;
   std::int64_t now_ns_ = 0;

@@ -70,6 +70,7 @@ class WorkerListener final : public net::AcceptHandler {
   Worker& worker;
   const config::Listener& config;
   const std::uint32_t index;
+  http1::ClientHabit client_habit;
   http1::ClientCodecSettings codec_settings;
   net::TimerList* body_timeout;
   net::TimerList* send_timeout;

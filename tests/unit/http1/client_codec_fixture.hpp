@@ -74,8 +74,7 @@ class ClientCodecFixture : public http::StreamAcceptor {
     if (!connection.open()) return true;
     if (!client.ended()) return false;
     client.end_writing();
-    settle(loop);
-    return !connection.open();
+    return run_until(loop, [&] { return !connection.open(); });
   }
   net::TimerList* timeout(int duration_ms) {
     return &loop.timers().list(std::chrono::milliseconds(duration_ms));
@@ -84,11 +83,13 @@ class ClientCodecFixture : public http::StreamAcceptor {
   net::Loop loop;
   Peer client;
   http1::CodecScratch scratch{100};
+  http1::ClientHabit habit;
   http1::ClientCodecSettings settings{.limits = {},
                                       .header_timeout = timeout(60'000),
                                       .keepalive_timeout = timeout(60'000),
                                       .linger_timeout = timeout(60'000),
-                                      .half_close_grace = timeout(60'000)};
+                                      .half_close_grace = timeout(60'000),
+                                      .habit = &habit};
   net::Connection connection{loop, codec};
   http1::ClientCodec codec{connection, scratch, settings, *this};
   std::deque<StreamRecorder> streams;

@@ -371,3 +371,26 @@ TEST_CASE("a paused stream gets no body until it is resumed") {
   test::settle(f.loop);
   CHECK(f.streams[0].told() == "request POST /; end");
 }
+
+TEST_CASE("a client that asks again is answered whatever the clients before it did") {
+  Fixture f;
+  for (int client = 0; client < 16; ++client)
+    f.habit.closed_after_one_request();
+  CHECK(f.habit.one_request_each());
+  f.send(get_one);
+  f.reply(f.streams[0], 200, "x");
+  SUBCASE("it closes: as expected") {
+    f.client.end_writing();
+    CHECK(test::run_until(f.loop, [&] { return f.closed == 1; }));
+    CHECK(f.habit.one_request_each());
+  }
+  SUBCASE("it asks again") {
+    REQUIRE(f.client.send(get_one) == get_one.size());
+    CHECK(test::run_until(f.loop, [&] { return f.streams.size() == 2; }));
+    CHECK_FALSE(f.habit.one_request_each());
+    f.reply(f.streams[1], 200, "y");
+    CHECK(contains(f.answers(), "y"));
+    f.send(get_one);  // watched by now
+    CHECK(f.streams.size() == 3);
+  }
+}

@@ -63,6 +63,37 @@ TEST_CASE("bytes that came before the connection was adopted need no event") {
   connection.close();
 }
 
+TEST_CASE("where an end is expected, what comes is noticed a moment later") {
+  Fixture f;
+  f.recorder.when_bytes = [&](std::string_view) {
+    f.connection.expect_no_input();
+    f.connection.pause_reading();
+  };
+  f.pair.far.send("request");
+  f.loop.run_once(std::chrono::milliseconds(0));
+  REQUIRE(f.recorder.deliveries == 1);
+  f.recorder.when_bytes = nullptr;
+  f.connection.expect_end();
+  SUBCASE("an end") {
+    f.pair.far.end_writing();
+    CHECK(test::run_until(f.loop, [&] { return f.recorder.ended; }));
+  }
+  SUBCASE("other bytes, and from then on each at once") {
+    f.pair.far.send("another");
+    CHECK(test::run_until(f.loop, [&] { return f.recorder.deliveries == 2; }));
+    f.pair.far.send("third");
+    settle(f.loop);
+    CHECK(f.recorder.deliveries == 3);
+  }
+  SUBCASE("nothing: then it is watched") {
+    std::int64_t turns = 0;
+    test::run_until(f.loop, [&] { return ++turns == 10; });
+    f.pair.far.send("late");
+    settle(f.loop);
+    CHECK(f.recorder.deliveries == 2);
+  }
+}
+
 TEST_CASE("a descriptor that is no socket fails, and is told once") {
   net::Loop loop;
   test::Recorder recorder;

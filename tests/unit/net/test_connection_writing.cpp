@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <string>
 
@@ -79,7 +80,7 @@ TEST_CASE("the loop sends at the end of the callback that wrote") {
   CHECK(f.pair.far.receive() == "ab");
 }
 
-TEST_CASE("writing to another connection sends off what was gathered for the first") {
+TEST_CASE("small messages to several connections are held and leave together") {
   Fixture f(test::socket_pair(SOCK_SEQPACKET));
   test::Pair other_pair = test::socket_pair(SOCK_SEQPACKET);
   test::Recorder other_recorder;
@@ -87,13 +88,57 @@ TEST_CASE("writing to another connection sends off what was gathered for the fir
   other.adopt(other_pair.near.release());
   f.write("one");
   other.write(std::string_view("two"));
-  CHECK(f.pair.far.receive() == "one");
-  CHECK(other_pair.far.receive().empty());
-  f.write("three");
-  CHECK(other_pair.far.receive() == "two");
-  f.loop.gather().flush();
-  CHECK(f.pair.far.receive() == "three");
+  f.loop.gather().settle();
+  CHECK(f.connection.queued_bytes() == 3);
+  CHECK(other.queued_bytes() == 3);
+  CHECK(f.pair.far.receive().empty());
+  SUBCASE("what follows to the same connection does not overtake") {
+    f.write("three");
+    CHECK(f.pair.far.receive() == "one");
+    CHECK(other_pair.far.receive() == "two");
+    f.loop.gather().flush();
+    CHECK(f.pair.far.receive() == "three");
+  }
+  SUBCASE("a close sends it") {
+    f.connection.close();
+    CHECK(f.pair.far.receive() == "one");
+  }
+  SUBCASE("an abort forgets only what its own callback wrote") {
+    f.write("three");
+    f.connection.abort();
+    CHECK(f.pair.far.receive() == "one");
+    CHECK(f.pair.far.receive().empty());
+  }
+  SUBCASE("bytes by reference do not wait: they live only as long as their callback") {
+    const std::string large(net::Gather::held_message_bytes + 1, 'l');
+    f.loop.gather().flush();
+    f.write(large);
+    f.loop.gather().settle();
+    CHECK(f.connection.queued_bytes() == 0);
+  }
   other.close();
+}
+
+TEST_CASE("more messages than may be held leave") {
+  Fixture f;
+  std::deque<test::Pair> pairs;
+  test::Recorder recorder;
+  std::deque<net::Connection> connections;
+  for (std::size_t index = 0; index <= net::Gather::held_limit; ++index) {
+    pairs.push_back(test::socket_pair());
+    connections.emplace_back(f.loop, recorder).adopt(pairs.back().near.release());
+    connections.back().write(std::string_view("bytes"));
+  }
+  f.loop.gather().settle();
+  std::size_t sent = 0;
+  for (const net::Connection& connection : connections)
+    sent += connection.sent_bytes();
+  CHECK(sent == 5);
+  f.loop.gather().flush();
+  for (std::size_t index = 0; index < connections.size(); ++index) {
+    CHECK(pairs[index].far.receive() == "bytes");
+    connections[index].close();
+  }
 }
 
 TEST_CASE("more parts than one call takes leave in order") {

@@ -168,6 +168,9 @@ Log& process_log() {
   return log;
 }
 
+/// Of this thread; see forward_log_lines.
+thread_local std::function<void(LogLevel, std::string)> forward_line;
+
 /// One call, one line: control characters (C0 and DEL) become \xXX. UTF-8 passes.
 std::string without_control_characters(std::string_view message) {
   std::string line;
@@ -203,7 +206,12 @@ bool log_enabled(LogLevel level) {
   return level >= process_log().level.load(std::memory_order_relaxed);
 }
 
+void forward_log_lines(std::function<void(LogLevel, std::string)> forward) {
+  forward_line = std::move(forward);
+}
+
 void write_log(LogLevel level, std::string_view message) {
+  if (forward_line) return forward_line(level, std::string(message));
   Log& log = process_log();
   std::shared_ptr<spdlog::logger> logger;
   {

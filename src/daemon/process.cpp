@@ -122,7 +122,7 @@ base::Result<void> Process::start_workers() {
     }
     base::LineProducer* producer = access_log_->enabled() ? &access_log_->add_producer() : nullptr;
     proxy::AccessLog log(*format, {config.access_log.sample, base::Random::from_system()}, producer);
-    workers_.push_back(std::make_unique<WorkerThread>(snapshot_, shared_, std::move(log), sockets));
+    workers_.push_back(std::make_unique<WorkerThread>(loop_, snapshot_, shared_, std::move(log), sockets));
   }
   for (const auto& worker : workers_)
     worker->start();
@@ -236,9 +236,11 @@ void Process::worker_drained() {
 void Process::stop_workers() {
   for (const auto& worker : workers_)
     worker->stop();
+  loop_.deliver_messages();  // their last lines for the log
 }
 
 void Process::end() {
+  if (std::exchange(ended_, true)) return;
   stop_workers();
   drain_timer_.stop();
   tick_.stop();

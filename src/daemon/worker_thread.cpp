@@ -2,21 +2,37 @@
 
 #include <pthread.h>
 
+#include <string>
 #include <utility>
+
+#include "azulb/base/log.hpp"
 
 namespace azulb::daemon {
 
-WorkerThread::WorkerThread(std::shared_ptr<proxy::Snapshot> snapshot, proxy::SharedState& shared,
-                           proxy::AccessLog access_log,
-                           const std::vector<std::vector<const net::BoundSocket*>>& sockets)
-    : worker_(loop_, std::move(snapshot), shared, std::move(access_log), sockets) {}
+WorkerThread::WorkerThread(net::Loop& main, std::shared_ptr<proxy::Snapshot> snapshot,
+                           proxy::SharedState& shared, proxy::AccessLog access_log, const Sockets& sockets)
+    : main_(main),
+      kept_descriptors_{main.mailbox_descriptor()},
+      worker_(loop_, std::move(snapshot), shared, std::move(access_log), sockets) {
+  for (const auto& of_listener : sockets) {
+    for (const net::BoundSocket* socket : of_listener)
+      kept_descriptors_.push_back(socket->descriptor());
+  }
+}
 
 void WorkerThread::start() {
   loop_.post([this] { worker_.start_accepting(); });
-  thread_ = std::thread([this] {
-    pthread_setname_np(pthread_self(), "azulb-worker");
-    loop_.run();
+  thread_ = std::thread([this] { run(); });
+}
+
+void WorkerThread::run() {
+  pthread_setname_np(pthread_self(), "azulb-worker");
+  // The process's log files are opened, and opened anew, by main.
+  base::forward_log_lines([this](base::LogLevel level, std::string line) {
+    main_.post([level, line = std::move(line)] { base::write_log(level, line); });
   });
+  loop_.own_descriptors(kept_descriptors_);
+  loop_.run();
 }
 
 void WorkerThread::drain(std::function<void()> on_accepting_ended, std::function<void()> on_drained) {

@@ -327,7 +327,7 @@ void Connection::abort() {
 void Connection::close_descriptor() {
   if (descriptor_ < 0) return;
   loop_.gather().discard(*this);
-  ::close(descriptor_);  // which also takes it out of the epoll set
+  close_socket(descriptor_);  // which also takes it out of the epoll set
   descriptor_ = -1;
   connecting_ = false;
   watched_ = false;

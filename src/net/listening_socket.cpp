@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "azulb/base/assert.hpp"
+#include "azulb/net/system_call.hpp"
 
 namespace azulb::net {
 namespace {
@@ -107,10 +108,16 @@ void ListeningSocket::pause() {
 }
 
 void ListeningSocket::resume() {
-  if (watched_) return;
+  if (watched_ || ended_) return;
   watched_ = loop_.watch_level(socket_.descriptor(), *this, socket_.address().is_unix());
   if (!watched_)
     loop_.timers().list(resume_retry_interval).start(resume_retry_);  // the kernel is out of memory
+}
+
+void ListeningSocket::end() {
+  pause();
+  if (!ended_ && loop_.has_own_descriptors()) close(socket_.descriptor());
+  ended_ = true;
 }
 
 void ListeningSocket::accept_pending() {
@@ -124,8 +131,8 @@ bool ListeningSocket::accept_some() {
     if (!watched_ || !handler_.may_accept()) return false;
     sockaddr_storage peer{};
     socklen_t length = sizeof peer;
-    const int descriptor = accept4(socket_.descriptor(), reinterpret_cast<sockaddr*>(&peer), &length,
-                                   SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int descriptor =
+        accept_connection(socket_.descriptor(), reinterpret_cast<sockaddr*>(&peer), &length);
     if (descriptor >= 0) {
       handler_.on_accepted(socket_, descriptor,
                            base::SocketAddress(reinterpret_cast<const sockaddr*>(&peer), length));

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include "azulb/base/assert.hpp"
 #include "azulb/base/clock.hpp"
+#include "azulb/net/descriptor_table.hpp"
 
 namespace azulb::net {
 namespace {
@@ -17,18 +19,15 @@ constexpr int events_per_wait = 256;
 // Small messages wait while every look at the sockets finds more to do, for so many turns at most.
 constexpr int turns_held_limit = 3;
 
-uv_loop_t* initialised(uv_loop_t& loop) {
-  const int status = uv_loop_init(&loop);
-  AZULB_ASSERT(status == 0);
-  return &loop;
-}
-
 }  // namespace
 
-Loop::Loop() : mailbox_(initialised(uv_), gather_), read_buffer_(new char[read_buffer_bytes]) {
+Loop::Loop() : mailbox_(gather_), read_buffer_(new char[read_buffer_bytes]) {
+  const int status = uv_loop_init(&uv_);
+  AZULB_ASSERT(status == 0);
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   AZULB_ASSERT(epoll_ >= 0);
-  const bool watched = watch_level(uv_backend_fd(&uv_), libuv_, false);
+  const bool watched =
+      watch_level(uv_backend_fd(&uv_), libuv_, false) && watch_level(mailbox_.descriptor(), mailbox_, false);
   AZULB_ASSERT(watched);
   update_time();
 }
@@ -73,6 +72,13 @@ void Loop::run() {
   run_deferred();
   gather_.flush();
   reclaim_retired();
+  pipes_.clear();  // on this thread: it may have a descriptor table of its own
+}
+
+void Loop::own_descriptors(std::span<const int> kept) {
+  std::vector<int> all(kept.begin(), kept.end());
+  all.insert(all.end(), {epoll_, uv_backend_fd(&uv_), mailbox_.descriptor()});
+  own_descriptors_ = make_own_descriptor_table(all);
 }
 
 void Loop::run_once(std::chrono::milliseconds limit) {
@@ -93,6 +99,7 @@ int Loop::wait_ms(std::int64_t limit_ms) {
 }
 
 int Loop::libuv_wait_ms() {
+  if (uv_loop_alive(&uv_) == 0) return -1;
   // Also 0 while libuv has watchers that it has not yet told its own descriptor about.
   int wait = uv_backend_timeout(&uv_);
   if (wait > 0) {
@@ -116,6 +123,7 @@ void Loop::turn(std::int64_t limit_ms) {
   run_deferred();
   timers_.run_due([this] { gather_.settle(); });
   run_libuv();
+  if (mailbox_.ready()) mailbox_.deliver();
   if (count == 0 || ++turns_held_ == turns_held_limit) {
     turns_held_ = 0;
     gather_.flush();

@@ -1,27 +1,39 @@
 #include "azulb/net/mailbox.hpp"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <utility>
 
 #include "azulb/base/assert.hpp"
 
 namespace azulb::net {
 
-Mailbox::Mailbox(uv_loop_t* loop, Gather& gather) : gather_(gather) {
-  wake_up_.data = this;
-  const int status = uv_async_init(loop, &wake_up_,
-                                   [](uv_async_t* handle) { static_cast<Mailbox*>(handle->data)->drain(); });
-  AZULB_ASSERT(status == 0);
+Mailbox::Mailbox(Gather& gather) : gather_(gather), descriptor_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  AZULB_ASSERT(descriptor_ >= 0);
+}
+
+Mailbox::~Mailbox() {
+  ::close(descriptor_);
 }
 
 void Mailbox::post(Message message) {
   const std::lock_guard lock(mutex_);
   if (closed_) return;
   messages_.push_back(std::move(message));
-  uv_async_send(&wake_up_);  // under the lock, so that it never meets a closed handle
+  if (messages_.size() > 1) return;  // woken already
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(descriptor_, &one, sizeof one);
 }
 
-void Mailbox::drain() {
-  // libuv merges wake-ups: one may stand for many messages.
+void Mailbox::on_events(std::uint32_t) {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t received = read(descriptor_, &count, sizeof count);
+  ready_ = true;
+}
+
+void Mailbox::deliver() {
+  ready_ = false;
   std::vector<Message> messages;
   {
     const std::lock_guard lock(mutex_);
@@ -29,15 +41,14 @@ void Mailbox::drain() {
   }
   for (const Message& message : messages) {
     message();
-    gather_.flush();
+    gather_.settle();
   }
 }
 
 void Mailbox::close() {
   const std::lock_guard lock(mutex_);
-  if (closed_) return;
   closed_ = true;
-  uv_close(reinterpret_cast<uv_handle_t*>(&wake_up_), nullptr);
+  messages_.clear();
 }
 
 }  // namespace azulb::net

@@ -7,9 +7,11 @@
 
 namespace azulb::net {
 
-PipePool::~PipePool() {
+void PipePool::clear() {
   for (const auto& pipe : reserve_)
     destroy(*pipe);
+  made_ -= reserve_.size();
+  reserve_.clear();
 }
 
 void PipePool::destroy(const Pipe& pipe) {

@@ -87,6 +87,11 @@ void WorkerListener::accept_pending() {
     socket->accept_pending();
 }
 
+void WorkerListener::end() {
+  for (const auto& socket : sockets_)
+    socket->end();
+}
+
 void WorkerListener::pause() {
   for (const auto& socket : sockets_)
     socket->pause();
@@ -220,7 +225,7 @@ void Worker::drain(std::function<void()> on_drained) {
   accept_retry_.stop();
   for (const auto& listener : listeners_) {
     listener->accept_pending();  // those in the backlog have been promised an answer
-    listener->pause();
+    listener->end();
   }
   client_connections_.for_each([](ClientConnection& connection) { connection.drain(); });
   if (client_connections_.empty()) {
@@ -235,7 +240,7 @@ void Worker::abort_all() {
   accepting_ = false;
   accept_retry_.stop();
   for (const auto& listener : listeners_)
-    listener->pause();
+    listener->end();
   client_connections_.for_each([](ClientConnection& connection) { connection.abort(); });
   for (WorkerUpstream& upstream : upstreams_) {
     for (WorkerServer& server : upstream.servers)

@@ -144,6 +144,18 @@ def test_sigusr1_reopens_the_logs(azulb, scripted, tmp_path):
     assert "/two" not in old.read_text() and "/one" in old.read_text()
 
 
+def test_a_worker_s_lines_go_to_the_reopened_log(azulb, scripted, tmp_path):
+    log = tmp_path / "process.log"
+    server = scripted(always(OK))
+    proxy = azulb(server, log={"output": str(log)}, upstream={"outlier": {"consecutive_errors": 1}})
+    os.rename(log, tmp_path / "process.log.1")
+    proxy.signal(signal.SIGUSR1)
+    wait_until(log.exists, what="the new file")
+    server.close()
+    assert proxy.fetch().status in (502, 503)
+    wait_until(lambda: "stays in use" in log.read_text() or "is ejected" in log.read_text(), what="the worker's line")
+
+
 def test_sigusr1_under_load_loses_no_line(azulb, scripted):
     proxy = azulb(scripted(always(OK)), process={"workers": 2})
 

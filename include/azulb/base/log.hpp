@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +31,10 @@ Result<void> open_log(const LogSettings& settings);
 Result<void> reopen_log();
 
 bool log_enabled(LogLevel level);
+
+/// From here on, lines of the calling thread are handed to `forward`, which has them written by another one.
+/// For a thread that has no part in the process's files.
+void forward_log_lines(std::function<void(LogLevel, std::string)> forward);
 
 /// Writes one line. Control characters in `message` are written as \xXX, so that one call is always one line.
 void write_log(LogLevel level, std::string_view message);

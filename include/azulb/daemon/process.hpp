@@ -77,6 +77,7 @@ class Process {
   std::size_t workers_accepting_ = 0;
   std::size_t workers_draining_ = 0;
   bool draining_ = false;
+  bool ended_ = false;
 };
 
 }  // namespace azulb::daemon

@@ -14,8 +14,11 @@ namespace azulb::daemon {
 /// Made, started, asked and stopped by main; the worker inside belongs to its thread, but for its metrics.
 class WorkerThread {
  public:
-  WorkerThread(std::shared_ptr<proxy::Snapshot> snapshot, proxy::SharedState& shared,
-               proxy::AccessLog access_log, const std::vector<std::vector<const net::BoundSocket*>>& sockets);
+  using Sockets = std::vector<std::vector<const net::BoundSocket*>>;
+
+  /// `main` carries the worker's lines for the process log.
+  WorkerThread(net::Loop& main, std::shared_ptr<proxy::Snapshot> snapshot, proxy::SharedState& shared,
+               proxy::AccessLog access_log, const Sockets& sockets);
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
   ~WorkerThread() { stop(); }
@@ -31,6 +34,10 @@ class WorkerThread {
   const proxy::WorkerMetrics& metrics() const { return worker_.metrics(); }
 
  private:
+  void run();
+
+  net::Loop& main_;
+  std::vector<int> kept_descriptors_;
   net::Loop loop_;
   proxy::Worker worker_;
   std::thread thread_;

@@ -57,6 +57,9 @@ class ListeningSocket final : private Watcher {
   void pause();
   void resume();
   bool paused() const { return !watched_; }
+  /// Accepts no more. A thread with a descriptor table of its own gives up its part of the socket, which
+  /// lives on until its owner closes it, too.
+  void end();
   /// Accepts what is in the backlog now, unless paused.
   void accept_pending();
   const BoundSocket& socket() const { return socket_; }
@@ -71,6 +74,7 @@ class ListeningSocket final : private Watcher {
   AcceptHandler& handler_;
   MemberTimer<ListeningSocket, &ListeningSocket::resume> resume_retry_{*this};
   bool watched_ = false;
+  bool ended_ = false;
 };
 
 }  // namespace azulb::net

@@ -1,7 +1,7 @@
-// A thread's event loop. libuv carries threads' wake-ups, signals and processes; sockets stand in an epoll
-// set of ours, edge-triggered and registered once, into which libuv's own descriptor is hung. A turn is:
-// wait, sockets, deferred work, timers, libuv (only if it has something), retire. Small messages leave
-// together when a look at the sockets finds nothing more, before the loop sleeps.
+// A thread's event loop. libuv carries signals and processes; sockets stand in an epoll set of ours,
+// edge-triggered and registered once, into which libuv's own descriptor is hung. A turn is: wait, sockets,
+// deferred work, timers, libuv and messages of other threads (if there are any), retire. Small messages to
+// peers leave together when a look at the sockets finds nothing more, before the loop sleeps.
 //
 // Why not uv_poll_t: it probes each descriptor with two epoll_ctl and one ioctl, changes the set whenever
 // interest changes, and costs 160 bytes a socket. Here a socket costs one epoll_ctl in its life and nothing
@@ -23,20 +23,9 @@
 #include "azulb/net/mailbox.hpp"
 #include "azulb/net/pipe_pool.hpp"
 #include "azulb/net/timers.hpp"
+#include "azulb/net/watcher.hpp"
 
 namespace azulb::net {
-
-/// What the loop calls when something happens on a descriptor.
-class Watcher {
- public:
-  virtual ~Watcher() = default;
-
- private:
-  friend class Loop;
-  /// `events`: EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR. Also called for events gathered before the
-  /// watcher was closed in the same turn, so that it must know when it is closed.
-  virtual void on_events(std::uint32_t events) = 0;
-};
 
 /// Work put off to later in the same turn (or the start of the next), out of the caller's stack.
 class Deferred : private base::ListNode<Deferred> {
@@ -85,6 +74,14 @@ class Loop {
   uv_loop_t* uv() { return &uv_; }
   /// Any thread: runs `message` on the loop's thread.
   void post(Mailbox::Message message) { mailbox_.post(std::move(message)); }
+  /// What a thread needs to post, if it has a descriptor table of its own.
+  int mailbox_descriptor() const { return mailbox_.descriptor(); }
+  /// Runs what has been posted, now; for an owner whose loop has stopped.
+  void deliver_messages() { mailbox_.deliver(); }
+  /// The thread that will run the loop: takes a descriptor table of its own, in which the loop, `kept` and
+  /// nothing else is left.
+  void own_descriptors(std::span<const int> kept);
+  bool has_own_descriptors() const { return own_descriptors_; }
   TimerQueue& timers() { return timers_; }
   Gather& gather() { return gather_; }
   PipePool& pipes() { return pipes_; }
@@ -143,6 +140,7 @@ class Loop {
   std::unique_ptr<char[]> read_buffer_;
   std::int64_t now_ns_ = 0;
   bool stopping_ = false;
+  bool own_descriptors_ = false;
 };
 
 }  // namespace azulb::net

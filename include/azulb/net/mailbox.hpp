@@ -1,42 +1,49 @@
-// Messages from other threads to a loop: mutex, queue and a libuv wake-up. Never on the request path.
+// Messages from other threads to a loop: mutex, queue and an eventfd. Never on the request path.
 #pragma once
-
-#include <uv.h>
 
 #include <functional>
 #include <mutex>
 #include <vector>
 
 #include "azulb/net/gather.hpp"
+#include "azulb/net/watcher.hpp"
 
 namespace azulb::net {
 
-class Mailbox {
+/// The loop watches `descriptor`; its thread executes the messages. What a message has to say to connections
+/// is settled when it returns.
+class Mailbox final : public Watcher {
  public:
   using Message = std::function<void()>;
 
-  /// Attaches to the loop; the thread that runs the loop executes the messages. What a message has to say to
-  /// connections leaves when it returns.
-  Mailbox(uv_loop_t* loop, Gather& gather);
+  explicit Mailbox(Gather& gather);
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
-  /// After `close` and a run of the loop.
-  ~Mailbox() = default;
+  /// What has not been executed is dropped.
+  ~Mailbox() override;
 
-  /// Any thread. Messages run in the order of posting. What is posted after `close` is dropped.
+  int descriptor() const { return descriptor_; }
+
+  /// Any thread that has the descriptor (see OwnDescriptors). Messages run in the order of posting. What is
+  /// posted after `close` is dropped.
   void post(Message message);
-
+  /// The loop's thread: executes what has been posted. Messages may destroy what other events of a turn are
+  /// for, so the loop does it after them.
+  void deliver();
+  /// Something may have been posted since the last `deliver`.
+  bool ready() const { return ready_; }
   /// The loop's thread: no message is executed any more.
   void close();
 
  private:
-  void drain();
+  void on_events(std::uint32_t events) override;
 
   Gather& gather_;
   std::mutex mutex_;
   std::vector<Message> messages_;
   bool closed_ = false;
-  uv_async_t wake_up_;
+  bool ready_ = false;  // the loop's thread
+  int descriptor_ = -1;
 };
 
 }  // namespace azulb::net

@@ -25,7 +25,10 @@ class PipePool {
   PipePool() = default;
   PipePool(const PipePool&) = delete;
   PipePool& operator=(const PipePool&) = delete;
-  ~PipePool();
+  ~PipePool() { clear(); }
+
+  /// Closes the reserve.
+  void clear();
 
   /// Null if none is to be had: the bytes are then copied.
   std::unique_ptr<Pipe> acquire();

@@ -66,6 +66,7 @@ class WorkerListener final : public net::AcceptHandler {
   void resume();
   void pause();
   void accept_pending();
+  void end();
 
   Worker& worker;
   const config::Listener& config;

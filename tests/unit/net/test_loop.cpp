@@ -197,3 +197,10 @@ TEST_CASE("what a timer's or a message's callback writes has left before the nex
   CHECK(pair.far.received() == std::string(3000, 'a') + std::string(3000, 'b'));
   connection.close();
 }
+
+TEST_CASE("a loop with nothing to do sleeps") {
+  net::Loop loop;
+  const std::int64_t before_ms = base::monotonic_ms();
+  loop.run_once(milliseconds(30));
+  CHECK(base::monotonic_ms() - before_ms >= 29);
+}

@@ -24,7 +24,8 @@ AdminReply text_reply(int status, std::string body) {
 AdminReply make_index(const AdminSources& sources);
 
 AdminReply make_metrics(const AdminSources& sources) {
-  AdminReply reply = text_reply(200, metrics_page(sources, read_process_usage()));
+  AdminReply reply =
+      text_reply(200, metrics_page(sources, read_process_usage(sources.descriptor_table_threads)));
   reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
   return reply;
 }

@@ -39,8 +39,8 @@ void append_process_families(const AdminSources& sources, const ProcessUsage& us
                 memory);
   append_single(families, "azulb_process_cpu_seconds_total", "CPU time of all threads, user and system.",
                 MetricType::Counter, static_cast<double>(usage.cpu_microseconds) / 1e6);
-  append_single(families, "azulb_process_open_fds", "Open file descriptors.", MetricType::Gauge,
-                static_cast<double>(usage.open_fds));
+  append_single(families, "azulb_process_open_fds", "Open file descriptors, of main and of the workers.",
+                MetricType::Gauge, static_cast<double>(usage.open_fds));
   append_single(families, "azulb_process_max_fds", "The most file descriptors this process may open.",
                 MetricType::Gauge, static_cast<double>(usage.max_fds));
   append_single(families, "azulb_process_start_time_seconds", "When azulb started, in seconds since 1970.",

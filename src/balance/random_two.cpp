@@ -29,7 +29,7 @@ class RandomTwoSelector final : public Selector {
     }
     // Where one server has nearly all the weight, was tried or is just gone, or of a few, chance may not do.
     if (!best) best = first_usable(choice, std::nullopt);
-    if (!second) second = first_usable(choice, best);
+    if (best && !second && eligible_.members().size() > 1) second = first_usable(choice, best);
     if (second && is_less_loaded(*second, *best)) best = second;
     if (best) ServerLoad::begin(upstream_.server(*best));
     return best;

@@ -113,6 +113,8 @@ base::Result<void> Process::start_workers() {
   access_log_ = std::move(*sink);
   auto format = proxy::AccessLogFormat::compile(config.access_log.format);
   if (!format) return tl::unexpected(in_context("access_log.format", format.error()));
+  std::vector<int> wake_descriptors;
+  if (access_log_->enabled()) wake_descriptors.push_back(access_log_->wake_descriptor());
   for (unsigned index = 0; index < config.process.workers; ++index) {
     std::vector<std::vector<const net::BoundSocket*>> sockets;
     for (const auto& of_listener : sockets_) {
@@ -122,7 +124,8 @@ base::Result<void> Process::start_workers() {
     }
     base::LineProducer* producer = access_log_->enabled() ? &access_log_->add_producer() : nullptr;
     proxy::AccessLog log(*format, {config.access_log.sample, base::Random::from_system()}, producer);
-    workers_.push_back(std::make_unique<WorkerThread>(loop_, snapshot_, shared_, std::move(log), sockets));
+    workers_.push_back(
+        std::make_unique<WorkerThread>(loop_, snapshot_, shared_, std::move(log), sockets, wake_descriptors));
   }
   for (const auto& worker : workers_)
     worker->start();
@@ -265,8 +268,11 @@ admin::AdminSources Process::admin_sources() const {
   sources.version = AZULB_VERSION;
   sources.config = &snapshot_->config();
   sources.labels = &labels_;
-  for (const auto& worker : workers_)
+  for (const auto& worker : workers_) {
     sources.workers.push_back(&worker->metrics());
+    const int thread = worker->descriptor_table_thread();
+    if (thread != 0) sources.descriptor_table_threads.push_back(thread);
+  }
   for (std::size_t index = 0; index < snapshot_->upstream_count(); ++index) {
     sources.upstreams.push_back({snapshot_->upstream(index).state, health_since_ns_[index]});
   }

@@ -1,6 +1,9 @@
 #include "azulb/daemon/worker_thread.hpp"
 
 #include <pthread.h>
+#include <unistd.h>
+
+#include <csignal>
 
 #include <string>
 #include <utility>
@@ -8,12 +11,19 @@
 #include "azulb/base/log.hpp"
 
 namespace azulb::daemon {
+namespace {
+
+constexpr int log_lines_limit = 1000;
+
+}  // namespace
 
 WorkerThread::WorkerThread(net::Loop& main, std::shared_ptr<proxy::Snapshot> snapshot,
-                           proxy::SharedState& shared, proxy::AccessLog access_log, const Sockets& sockets)
+                           proxy::SharedState& shared, proxy::AccessLog access_log, const Sockets& sockets,
+                           std::span<const int> wake_descriptors)
     : main_(main),
-      kept_descriptors_{main.mailbox_descriptor()},
+      kept_descriptors_(wake_descriptors.begin(), wake_descriptors.end()),
       worker_(loop_, std::move(snapshot), shared, std::move(access_log), sockets) {
+  kept_descriptors_.push_back(main.mailbox_descriptor());
   for (const auto& of_listener : sockets) {
     for (const net::BoundSocket* socket : of_listener)
       kept_descriptors_.push_back(socket->descriptor());
@@ -27,12 +37,27 @@ void WorkerThread::start() {
 
 void WorkerThread::run() {
   pthread_setname_np(pthread_self(), "azulb-worker");
-  // The process's log files are opened, and opened anew, by main.
-  base::forward_log_lines([this](base::LogLevel level, std::string line) {
-    main_.post([level, line = std::move(line)] { base::write_log(level, line); });
-  });
+  forward_log_lines();
+  // Signals are main's: libuv's handler writes to descriptors of main's table.
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
   loop_.own_descriptors(kept_descriptors_);
+  if (loop_.has_own_descriptors()) descriptor_table_thread_.store(gettid(), std::memory_order_relaxed);
   loop_.run();
+}
+
+void WorkerThread::forward_log_lines() {
+  // The process's log files are opened, and opened anew, by main. As everywhere, lines are dropped rather
+  // than gathered without end.
+  base::forward_log_lines([this](base::LogLevel level, std::string line) {
+    if (log_lines_waiting_.load(std::memory_order_relaxed) >= log_lines_limit) return;
+    log_lines_waiting_.fetch_add(1, std::memory_order_relaxed);
+    main_.post([this, level, line = std::move(line)] {
+      log_lines_waiting_.fetch_sub(1, std::memory_order_relaxed);
+      base::write_log(level, line);
+    });
+  });
 }
 
 void WorkerThread::drain(std::function<void()> on_accepting_ended, std::function<void()> on_drained) {

@@ -42,14 +42,22 @@ void BodyWriter::write(std::span<const char> bytes) {
 bool BodyWriter::end(std::span<const http::Field> trailers) {
   const bool whole = remaining_ == 0;
   if (kind_ == BodyKind::chunked && connection_.open()) {
-    connection_.write(std::string_view("0\r\n"));
-    // Trailers are bounded by the decoder's limits, far below the scratch.
-    const std::span<char> room = connection_.write_scratch(net::Gather::scratch_bytes / 2);
-    connection_.commit_scratch(http::write_trailers(trailers, room.data(), room.size()));
+    if (trailers.empty()) {
+      connection_.write(std::string_view("0\r\n\r\n"));
+    } else {
+      write_trailers(trailers);
+    }
   }
   kind_ = BodyKind::none;
   remaining_ = 0;
   return whole;
+}
+
+void BodyWriter::write_trailers(std::span<const http::Field> trailers) {
+  connection_.write(std::string_view("0\r\n"));
+  // Trailers are bounded by the decoder's limits, far below the scratch.
+  const std::span<char> room = connection_.write_scratch(net::Gather::scratch_bytes / 2);
+  connection_.commit_scratch(http::write_trailers(trailers, room.data(), room.size()));
 }
 
 std::uint64_t BodyWriter::raw_bytes() const {

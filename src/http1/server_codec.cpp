@@ -44,6 +44,11 @@ std::size_t ServerCodec::on_bytes(std::span<const char> input) {
     const Phase phase = phase_;
     switch (phase_) {
       case Phase::head:
+        // On a connection that has served before, bytes ahead of the request belong to an earlier one.
+        if (sent_before_ > 0 && nothing_sent()) {
+          fail({.kind = StreamFailure::Kind::closed});
+          return input.size();
+        }
         bytes = read_head(bytes);
         break;
       case Phase::body:
@@ -174,7 +179,7 @@ void ServerCodec::on_failure(int system_error) {
 
 void ServerCodec::fail(StreamFailure failure) {
   phase_ = Phase::ended;
-  failure.unanswered = connection_.received_bytes() == received_before_;
+  failure.unanswered = nothing_sent() || connection_.received_bytes() == received_before_;
   if (http::StreamReader* reader = std::exchange(reader_, nullptr)) reader->on_failure(failure);
 }
 

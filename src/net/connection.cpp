@@ -21,10 +21,6 @@ namespace {
 // What is read at a time behind bytes that wait unconsumed (an incomplete head, pipelined requests).
 constexpr std::size_t read_behind_bytes = 16 * 1024;
 
-// An adopted connection that waits for nothing is watched after this time all the same: for its peer's
-// leaving.
-constexpr std::chrono::milliseconds watch_delay{2};
-
 }  // namespace
 
 Connection::~Connection() {
@@ -35,7 +31,7 @@ void Connection::adopt(int descriptor) {
   AZULB_ASSERT(descriptor_ < 0 && descriptor >= 0);
   descriptor_ = descriptor;
   readable_ = true;
-  loop_.timers().list(watch_delay).start(write_timer_);
+  loop_.watch_delay().start(write_timer_);
   loop_.defer(*this);
 }
 
@@ -198,7 +194,7 @@ void Connection::expect_end() {
   paused_ = false;
   input_expected_ = true;
   end_expected_ = true;
-  loop_.timers().list(watch_delay).start(write_timer_);
+  loop_.watch_delay().start(write_timer_);
 }
 
 void Connection::transmit(std::span<iovec> parts, std::size_t size_bytes) {

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "azulb/base/assert.hpp"
+
 namespace azulb::net {
 namespace {
 
@@ -17,6 +19,7 @@ bool close_range_of(unsigned first, unsigned last, unsigned flags) {
 }  // namespace
 
 bool make_own_descriptor_table(std::span<const int> kept) {
+  AZULB_ASSERT(std::all_of(kept.begin(), kept.end(), [](int descriptor) { return descriptor >= 0; }));
   std::vector<unsigned> sorted(kept.begin(), kept.end());
   sorted.insert(sorted.end(), {0, 1, 2});
   std::sort(sorted.begin(), sorted.end());

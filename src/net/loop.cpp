@@ -10,6 +10,7 @@
 #include "azulb/base/assert.hpp"
 #include "azulb/base/clock.hpp"
 #include "azulb/net/descriptor_table.hpp"
+#include "azulb/net/system_call.hpp"
 
 namespace azulb::net {
 namespace {
@@ -76,6 +77,9 @@ void Loop::run() {
 }
 
 void Loop::own_descriptors(std::span<const int> kept) {
+  // Of libuv only its backend stays: a handle that it had to tell to the kernel would be without its
+  // descriptors.
+  AZULB_ASSERT(uv_loop_alive(&uv_) == 0);
   std::vector<int> all(kept.begin(), kept.end());
   all.insert(all.end(), {epoll_, uv_backend_fd(&uv_), mailbox_.descriptor()});
   own_descriptors_ = make_own_descriptor_table(all);
@@ -111,8 +115,8 @@ int Loop::libuv_wait_ms() {
 
 void Loop::turn(std::int64_t limit_ms) {
   std::array<epoll_event, events_per_wait> events;
-  const int count =
-      epoll_wait(epoll_, events.data(), events_per_wait, gather_.holding() ? 0 : wait_ms(limit_ms));
+  const int timeout_ms = gather_.holding() ? 0 : wait_ms(limit_ms);
+  const int count = wait_for_events(epoll_, events.data(), events_per_wait, timeout_ms);
   AZULB_ASSERT(count >= 0 || errno == EINTR);
   update_time();
   for (int index = 0; index < count; ++index) {
@@ -124,7 +128,8 @@ void Loop::turn(std::int64_t limit_ms) {
   timers_.run_due([this] { gather_.settle(); });
   run_libuv();
   if (mailbox_.ready()) mailbox_.deliver();
-  if (count == 0 || ++turns_held_ == turns_held_limit) {
+  turns_held_ = gather_.holding() ? turns_held_ + 1 : 0;
+  if (turns_held_ == turns_held_limit || count == 0) {
     turns_held_ = 0;
     gather_.flush();
   }

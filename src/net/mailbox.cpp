@@ -34,21 +34,24 @@ void Mailbox::on_events(std::uint32_t) {
 
 void Mailbox::deliver() {
   ready_ = false;
-  std::vector<Message> messages;
-  {
-    const std::lock_guard lock(mutex_);
-    messages.swap(messages_);
-  }
-  for (const Message& message : messages) {
+  while (true) {
+    Message message;
+    {
+      const std::lock_guard lock(mutex_);
+      if (messages_.empty()) return;
+      message = std::move(messages_.front());
+      messages_.pop_front();
+    }
     message();
     gather_.settle();
   }
 }
 
 void Mailbox::close() {
+  std::deque<Message> dropped;  // destroyed without the lock: what they hold may post, too
   const std::lock_guard lock(mutex_);
   closed_ = true;
-  messages_.clear();
+  messages_.swap(dropped);
 }
 
 }  // namespace azulb::net

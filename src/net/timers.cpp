@@ -2,13 +2,16 @@
 
 #include <bit>
 
+#include "azulb/base/assert.hpp"
+
 namespace azulb::net {
 
-TimerList& TimerQueue::list(std::chrono::milliseconds duration) {
+TimerList& TimerQueue::list(std::chrono::milliseconds duration, std::chrono::milliseconds grain) {
+  AZULB_ASSERT(std::has_single_bit(static_cast<std::uint64_t>(grain.count())));
   for (const auto& each : lists_) {
-    if (each->duration_ms_ == duration.count()) return *each;
+    if (each->duration_ms_ == duration.count() && each->grain_ms_ == grain.count()) return *each;
   }
-  return *lists_.emplace_back(std::make_unique<TimerList>(*this, duration));
+  return *lists_.emplace_back(std::make_unique<TimerList>(*this, duration, grain));
 }
 
 void TimerQueue::start(Timer& timer, std::chrono::milliseconds duration) {

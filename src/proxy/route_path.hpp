@@ -14,7 +14,10 @@ struct PathReadings {
   /// may make of it.
   std::string_view resolved;
 
-  bool agree() const { return spelled.data() == resolved.data() || spelled == resolved; }
+  bool agree() const {
+    const bool same = spelled.data() == resolved.data() && spelled.size() == resolved.size();
+    return same || spelled == resolved;
+  }
 };
 
 /// Where the readings are kept; reused, so that a warm one allocates nothing.

@@ -1,6 +1,8 @@
 """SIGTERM and SIGINT drain, a second one ends at once, SIGUSR1 reopens the logs."""
 
 import os
+import pathlib
+import re
 import signal
 import threading
 
@@ -142,6 +144,22 @@ def test_sigusr1_reopens_the_logs(azulb, scripted, tmp_path):
     assert proxy.fetch(target="/two").status == 200
     proxy.access_record(target="/two")
     assert "/two" not in old.read_text() and "/one" in old.read_text()
+
+
+def test_a_signal_reaches_main_whichever_thread_the_kernel_picks(azulb, scripted, tmp_path):
+    log = tmp_path / "process.log"
+    proxy = azulb(scripted(always(OK)), log={"output": str(log)}, process={"workers": 4})
+    # To the process, while main is busy answering: then the kernel looks for another thread that takes it.
+    for turn in range(300):
+        proxy.signal(signal.SIGUSR1)
+    wait_until(lambda: "reopened" in log.read_text(), what="the logs to be reopened")
+    for task in pathlib.Path(f"/proc/{proxy.pid}/task").iterdir():
+        if (task / "comm").read_text().strip() != "azulb-worker":
+            continue
+        blocked = int(re.search(r"^SigBlk:\s+(\w+)", (task / "status").read_text(), re.M).group(1), 16)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP):
+            assert blocked >> (number - 1) & 1, f"a worker would take {number!r}"
+    assert proxy.fetch().status == 200
 
 
 def test_a_worker_s_lines_go_to_the_reopened_log(azulb, scripted, tmp_path):

@@ -1,14 +1,16 @@
 """What the worker threads have for themselves."""
 
+import collections
 import os
 import pathlib
+import re
 
 from support.scripted_server import OK, always
 from support.waiting import wait_until
 
 
-def sockets_by_thread(proxy):
-    """The names of the descriptors of each thread that has a table of its own."""
+def tables(proxy):
+    """What the descriptors of each thread are, by its name and number."""
     tables = {}
     for task in pathlib.Path(f"/proc/{proxy.pid}/task").iterdir():
         names = []
@@ -21,14 +23,48 @@ def sockets_by_thread(proxy):
     return tables
 
 
-def test_a_worker_keeps_nothing_of_another_thread_open(azulb, scripted):
+def test_a_worker_keeps_what_it_needs_and_nothing_of_another_thread(azulb, scripted):
     proxy = azulb(scripted(always(OK)), process={"workers": 2})
+    # Its loop and libuv's; its mailbox, main's, and the access log's; where it listens.
+    expected = {"anon_inode:[eventpoll]": 2, "anon_inode:[eventfd]": 3, "socket:": 1}
 
-    def workers():
-        return [names for thread, names in sockets_by_thread(proxy).items() if thread.startswith("azulb-worker")]
+    def kinds(names):
+        return collections.Counter(re.sub(r"\[\d+\]$", "", name) for name in names)
 
     def apart():
-        sockets = [{name for name in names if name.startswith("socket:")} for names in workers()]
-        return len(sockets) == 2 and all(len(own) == 1 for own in sockets) and sockets[0] != sockets[1]
+        workers = [names for thread, names in tables(proxy).items() if thread.startswith("azulb-worker")]
+        sockets = {name for names in workers for name in names if name.startswith("socket:")}
+        return len(sockets) == 2 and all(kinds(names).items() >= expected.items() for names in workers)
 
-    wait_until(apart, what="each worker with its one listening socket")
+    wait_until(apart, what="each worker with what is its own")
+    for thread, names in tables(proxy).items():
+        if thread.startswith("azulb-worker"):
+            assert kinds(names) == {**expected, **kinds(names[:0]), **kinds(os.readlink(f"/proc/{proxy.pid}/fd/{n}") for n in range(3))}
+
+
+def test_metrics_count_the_descriptors_of_workers_too(azulb, scripted):
+    proxy = azulb(scripted(always(OK)), process={"workers": 2})
+    before = proxy.metrics().total("azulb_process_open_fds")
+    clients = [proxy.client() for _ in range(40)]
+    for client in clients:
+        assert client.request().status == 200
+    assert proxy.metrics().total("azulb_process_open_fds") >= before + 40
+    for client in clients:
+        client.close()
+
+
+def test_an_access_log_that_nobody_reads_harms_no_response(azulb, scripted, tmp_path):
+    pipe = tmp_path / "access.pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    proxy = azulb(scripted(always(OK)), access_log={"output": str(pipe), "format": "{target} " + "x" * 900})
+    target = "/" + "t" * 3000
+    # More than the pipe and half of a worker's ring: the worker then wakes the log's writer.
+    clients = [proxy.client() for _ in range(40)]  # one of them has the number that the wake-up has on main
+    for _ in range(15):
+        for client in clients:
+            answer = client.request("GET", target)
+            assert answer.status == 200 and answer.body == b"ok"
+    for client in clients:
+        client.close()
+    os.close(reader)

@@ -27,6 +27,7 @@ struct AdminSources {
   std::vector<UpstreamSource> upstreams;       // in the order of `labels`, with the same servers
   const base::LineSink* access_log = nullptr;  // null: none
   std::string token;                           // bearer token for everything but GET and HEAD; empty: none
+  std::vector<int> descriptor_table_threads;   // with a table apart from main's, by the kernel's number
   std::int64_t started_ns = 0;                 // wall clock
   bool draining = false;
 

@@ -88,6 +88,9 @@ class LineSink {
   /// False for "off": then there is nothing to format lines for.
   bool enabled() const { return mode_ != Mode::off; }
 
+  /// What a producer needs to wake the sink, if its thread has a descriptor table of its own; -1 if `off`.
+  int wake_descriptor() const { return wake_descriptor_; }
+
   /// A ring of its own for one more worker, freed with the sink. Any thread; at start, not per request.
   LineProducer& add_producer(std::size_t ring_bytes = default_ring_bytes);
 

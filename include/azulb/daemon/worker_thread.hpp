@@ -1,8 +1,10 @@
 // A worker's thread: its loop, and the worker that lives on it.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -16,9 +18,10 @@ class WorkerThread {
  public:
   using Sockets = std::vector<std::vector<const net::BoundSocket*>>;
 
-  /// `main` carries the worker's lines for the process log.
+  /// `main` carries the worker's lines for the process log. `wake_descriptors`: of other threads, written to
+  /// by what the worker uses.
   WorkerThread(net::Loop& main, std::shared_ptr<proxy::Snapshot> snapshot, proxy::SharedState& shared,
-               proxy::AccessLog access_log, const Sockets& sockets);
+               proxy::AccessLog access_log, const Sockets& sockets, std::span<const int> wake_descriptors);
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
   ~WorkerThread() { stop(); }
@@ -32,12 +35,18 @@ class WorkerThread {
   void server_changed(std::uint32_t upstream, std::uint32_t server);
 
   const proxy::WorkerMetrics& metrics() const { return worker_.metrics(); }
+  /// The kernel's number of the thread, once it has a descriptor table of its own; until then, and where it
+  /// may not have one, 0. Any thread.
+  int descriptor_table_thread() const { return descriptor_table_thread_.load(std::memory_order_relaxed); }
 
  private:
   void run();
+  void forward_log_lines();
 
   net::Loop& main_;
   std::vector<int> kept_descriptors_;
+  std::atomic<int> descriptor_table_thread_{0};
+  std::atomic<int> log_lines_waiting_{0};  // handed to main, not written yet
   net::Loop loop_;
   proxy::Worker worker_;
   std::thread thread_;

@@ -22,6 +22,8 @@ class BodyWriter {
   void skip(std::uint64_t size_bytes);
 
  private:
+  void write_trailers(std::span<const http::Field> trailers);
+
   net::Connection& connection_;
   http::BodyKind kind_ = http::BodyKind::none;
   std::uint64_t remaining_ = 0;

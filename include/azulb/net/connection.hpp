@@ -60,8 +60,9 @@ class Connection final : private Watcher, private Deferred {
   int descriptor() const { return descriptor_; }
   Loop& loop() const { return loop_; }
 
-  /// Writes `bytes` after what was written before, without copying if the kernel takes them at the end of
-  /// this callback; until then they must stay. Never calls back.
+  /// Writes `bytes` after what was written before; they must stay until this callback ends. Few are copied
+  /// and leave with other small messages a moment later; more are not, as far as the kernel takes them at the
+  /// end of this callback. Never calls back.
   void write(std::span<const char> bytes) {
     if (open()) loop_.gather().add(*this, bytes);
   }
@@ -78,8 +79,8 @@ class Connection final : private Watcher, private Deferred {
   void resume_reading();
   bool reading_paused() const { return paused_; }
   /// As resume_reading, when of the peer probably nothing but its end will come, and soon: an adopted
-  /// connection that is not watched yet is then looked at once, 2 ms later, and need never be watched. What
-  /// comes instead is read that much later.
+  /// connection that is not watched yet is then looked at once, 2 to 5 ms later, and need never be watched.
+  /// What comes instead is read that much later.
   void expect_end();
   /// For now nothing is expected of the peer but its leaving: an adopted connection need not be watched at
   /// once. Until reading is resumed.
@@ -89,13 +90,13 @@ class Connection final : private Watcher, private Deferred {
   /// The peer's end has been seen.
   bool ended() const { return ended_; }
 
-  /// Sends off what this callback has written so far, instead of at its end.
+  /// Sends off what has been written to this connection, now (and to others, as far as it is held).
   void flush() {
     if (loop_.gather().pending_bytes(*this) > 0) loop_.gather().flush();
   }
   /// Sends FIN once everything written has left; reading goes on.
   void end_writing();
-  /// Closes now, after one try to send what this callback has written; what is queued beyond it is lost.
+  /// Closes now, after one try to send what has been written; what the kernel does not take is lost.
   void close();
   /// Closes with a reset, so that the peer sees no clean end; what is queued is lost.
   void abort();

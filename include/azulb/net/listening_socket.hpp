@@ -58,7 +58,7 @@ class ListeningSocket final : private Watcher {
   void resume();
   bool paused() const { return !watched_; }
   /// Accepts no more. A thread with a descriptor table of its own gives up its part of the socket, which
-  /// lives on until its owner closes it, too.
+  /// lives on until its owner closes it, too; here the descriptor's number means nothing from then on.
   void end();
   /// Accepts what is in the backlog now, unless paused.
   void accept_pending();

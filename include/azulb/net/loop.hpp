@@ -76,7 +76,7 @@ class Loop {
   void post(Mailbox::Message message) { mailbox_.post(std::move(message)); }
   /// What a thread needs to post, if it has a descriptor table of its own.
   int mailbox_descriptor() const { return mailbox_.descriptor(); }
-  /// Runs what has been posted, now; for an owner whose loop has stopped.
+  /// Runs what has been posted, now, for an owner that is about to end. The loop's thread.
   void deliver_messages() { mailbox_.deliver(); }
   /// The thread that will run the loop: takes a descriptor table of its own, in which the loop, `kept` and
   /// nothing else is left.
@@ -88,6 +88,10 @@ class Loop {
   /// The monotonic clock, read once a turn: what happens in one turn happens at one time.
   std::int64_t now_ms() const { return timers_.now_ms(); }
   std::int64_t now_ns() const { return now_ns_; }
+
+  /// How long an adopted connection that waits for nothing stays unwatched (2 to 5 ms); then it is watched
+  /// all the same, for its peer's leaving.
+  TimerList& watch_delay() { return watch_delay_; }
 
   /// Watches a descriptor, edge-triggered, for everything, until it is closed. False with errno set on
   /// failure (out of memory or watches).
@@ -134,6 +138,7 @@ class Loop {
   int epoll_ = -1;
   LibuvWatcher libuv_;
   TimerQueue timers_;
+  TimerList& watch_delay_ = timers_.list(std::chrono::milliseconds(2), std::chrono::milliseconds(4));
   base::IntrusiveList<Deferred, Deferred> deferred_;
   int turns_held_ = 0;  // in which messages were held without being sent
   Retired* retired_ = nullptr;

@@ -1,9 +1,9 @@
 // Messages from other threads to a loop: mutex, queue and an eventfd. Never on the request path.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <mutex>
-#include <vector>
 
 #include "azulb/net/gather.hpp"
 #include "azulb/net/watcher.hpp"
@@ -24,11 +24,11 @@ class Mailbox final : public Watcher {
 
   int descriptor() const { return descriptor_; }
 
-  /// Any thread that has the descriptor (see OwnDescriptors). Messages run in the order of posting. What is
-  /// posted after `close` is dropped.
+  /// Any thread that has `descriptor` in its table (see make_own_descriptor_table). Messages run in the order
+  /// of posting. What is posted after `close` is dropped.
   void post(Message message);
-  /// The loop's thread: executes what has been posted. Messages may destroy what other events of a turn are
-  /// for, so the loop does it after them.
+  /// The loop's thread: executes what has been posted, in order, also when a message asks for it. Messages
+  /// may destroy what other events of a turn are for, so the loop does it after them.
   void deliver();
   /// Something may have been posted since the last `deliver`.
   bool ready() const { return ready_; }
@@ -40,7 +40,7 @@ class Mailbox final : public Watcher {
 
   Gather& gather_;
   std::mutex mutex_;
-  std::vector<Message> messages_;
+  std::deque<Message> messages_;
   bool closed_ = false;
   bool ready_ = false;  // the loop's thread
   int descriptor_ = -1;

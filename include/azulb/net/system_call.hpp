@@ -4,6 +4,7 @@
 // set.
 #pragma once
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,6 +30,10 @@ inline ssize_t send_message(int descriptor, const msghdr& message) {
 /// Non-blocking; `length` as for accept4(2).
 inline int accept_connection(int listening, sockaddr* peer, socklen_t* length) {
   return static_cast<int>(syscall(SYS_accept4, listening, peer, length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+}
+
+inline int wait_for_events(int epoll, epoll_event* events, int limit, int timeout_ms) {
+  return static_cast<int>(syscall(SYS_epoll_pwait, epoll, events, limit, timeout_ms, nullptr, 0));
 }
 
 inline void close_socket(int descriptor) {

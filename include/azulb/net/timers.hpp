@@ -50,10 +50,11 @@ class MemberTimer final : public Timer {
 /// All timers of one duration. Fetched once from the queue and kept by its users.
 class TimerList {
  public:
-  TimerList(TimerQueue& queue, std::chrono::milliseconds duration)
-      : queue_(queue), duration_ms_(duration.count()) {}
+  TimerList(TimerQueue& queue, std::chrono::milliseconds duration, std::chrono::milliseconds grain)
+      : queue_(queue), duration_ms_(duration.count()), grain_ms_(grain.count()) {}
 
-  /// (Re)starts `timer`: due after this list's duration, counted from the loop's current time.
+  /// (Re)starts `timer`: due after this list's duration, counted from the loop's current time, at the next
+  /// multiple of its grain.
   void start(Timer& timer);
 
   std::int64_t duration_ms() const { return duration_ms_; }
@@ -62,6 +63,7 @@ class TimerList {
   friend class TimerQueue;
   TimerQueue& queue_;
   const std::int64_t duration_ms_;
+  const std::int64_t grain_ms_;
   base::IntrusiveList<Timer, Timer> timers_;
 };
 
@@ -72,7 +74,10 @@ class TimerQueue {
 
   /// The list for this duration, made if there is none yet. References stay valid for the queue's life. Meant
   /// for the durations of the configuration; a varying duration (backoff, jitter) goes through `start`.
-  TimerList& list(std::chrono::milliseconds duration);
+  TimerList& list(std::chrono::milliseconds duration) { return list(duration, std::chrono::milliseconds(1)); }
+  /// For timers that are many and may be late: those that fall into one grain, a power of two, are due
+  /// together, so that a loop that sleeps is woken once for all of them.
+  TimerList& list(std::chrono::milliseconds duration, std::chrono::milliseconds grain);
 
   /// Starts `timer` with a duration out of the ordinary, rounded up to a power-of-two grid of durations (so
   /// that the number of lists stays small): at most 1/8 late.
@@ -104,7 +109,7 @@ class TimerQueue {
 
 inline void TimerList::start(Timer& timer) {
   timer.unlink();
-  timer.deadline_ms_ = queue_.now_ms_ + duration_ms_;
+  timer.deadline_ms_ = (queue_.now_ms_ + duration_ms_ + grain_ms_ - 1) & -grain_ms_;
   timers_.push_back(timer);
   if (timer.deadline_ms_ < queue_.next_deadline_ms_) queue_.next_deadline_ms_ = timer.deadline_ms_;
 }

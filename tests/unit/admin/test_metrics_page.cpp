@@ -209,7 +209,7 @@ TEST_CASE("a label with a quote, a backslash and a line break is escaped") {
 }
 
 TEST_CASE("the kernel's figures of this process are plausible") {
-  const ProcessUsage usage = azulb::admin::read_process_usage();
+  const ProcessUsage usage = azulb::admin::read_process_usage({});
   CHECK(usage.resident_memory_bytes > 100'000);
   CHECK(usage.open_fds >= 1);
   CHECK(usage.max_fds >= usage.open_fds);

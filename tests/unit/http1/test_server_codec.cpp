@@ -370,3 +370,25 @@ TEST_CASE("after a 101 that was asked for, bytes pass both ways, the early ones 
   CHECK(f.stream.told() == "response 101; end");
   CHECK_FALSE(f.codec.reusable());
 }
+
+TEST_CASE("what comes on a used connection before its request has left is not taken for the answer") {
+  Fixture f;
+  f.request();
+  f.requests();
+  f.respond("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  REQUIRE(f.codec.reusable());
+  http::RequestHead head;
+  head.method_name = "GET";
+  head.method = http::Method::get;
+  http::RequestHeadOut out;
+  out.head = &head;
+  out.path = "/";
+  out.host = "a";
+  f.stream.events.clear();
+  f.stream.writer = &f.codec.open_stream(f.stream);
+  f.stream.writer->write_request(out);
+  f.loop.gather().settle();
+  REQUIRE(f.codec.nothing_sent());
+  f.respond("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
+  CHECK(f.stream.told() == "closed");
+}

@@ -116,6 +116,9 @@ void ListeningSocket::resume() {
 
 void ListeningSocket::end() {
   pause();
+  // Its owner closes it when the last worker is done. Whoever would join the backlog until then would be
+  // reset: better refused now, or sent to a worker that still accepts. A unix socket is one for all workers.
+  if (!ended_ && !socket_.address().is_unix()) shutdown(socket_.descriptor(), SHUT_RD);
   if (!ended_ && loop_.has_own_descriptors()) close(socket_.descriptor());
   ended_ = true;
 }

@@ -64,10 +64,8 @@ void Attempt::on_connected() {
   connected();
 }
 
-void Attempt::on_connect_failure(int) {
-  exchange_.attempt_failed({.kind = balance::FailureKind::error,
-                            .word = ErrorWord::upstream_connect,
-                            .error = ServerError::connect});
+void Attempt::on_connect_failure(int system_error) {
+  exchange_.attempt_failed(connect_failure(system_error));
 }
 
 void Attempt::end() {

@@ -113,7 +113,8 @@ void Exchange::begin_attempt(std::uint32_t server) {
   enter(ExchangePhase::connecting);
   // Connected at once or not, a pending connection is watched over; one that could not even be begun has
   // failed.
-  if (attempt_.begin(upstream, server, may_reuse_connection()) != 0) return attempt_failed(connect_failure);
+  const int system_error = attempt_.begin(upstream, server, may_reuse_connection());
+  if (system_error != 0) return attempt_failed(connect_failure(system_error));
   if (phase_ == ExchangePhase::connecting) upstream.connect_timeout->start(timer_);
 }
 

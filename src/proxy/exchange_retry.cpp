@@ -37,11 +37,12 @@ void Exchange::attempt_failed(const AttemptEnd& end) {
   if (attempt_.reused_connection() && end.unanswered && end.kind == balance::FailureKind::error &&
       phase_ == ExchangePhase::requesting && may_reuse_connection()) {
     enter(ExchangePhase::connecting);
-    if (attempt_.begin_again() != 0) return attempt_failed(connect_failure);
+    const int system_error = attempt_.begin_again();
+    if (system_error != 0) return attempt_failed(connect_failure(system_error));
     return worker_.upstream(upstream_).connect_timeout->start(timer_);
   }
   attempt_.record_error(end.error);
-  attempt_.record_outcome(balance::Outcome::error);
+  if (!end.own_shortage) attempt_.record_outcome(balance::Outcome::error);
   if (budget_taken_) retry_budget().record(false);
   if (!may_retry(end, 0)) return give_up(end);
   if (take_retry_budget()) {

@@ -11,6 +11,7 @@
 
 #include "azulb/base/units.hpp"
 #include "azulb/http/bytes.hpp"
+#include "azulb/net/own_shortage.hpp"
 
 namespace azulb::upstream {
 
@@ -23,21 +24,6 @@ std::string error_text(int system_error) {
   std::string text = std::system_category().message(system_error);
   if (text.size() > 1 && text[1] == http::to_lower(text[1])) text[0] = http::to_lower(text[0]);
   return text;
-}
-
-/// This process or its system is short of something: that says nothing of the server.
-bool is_own_shortage(int system_error) {
-  switch (system_error) {
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-    case ENOBUFS:
-    case ENOSPC:         // no epoll watch left
-    case EADDRNOTAVAIL:  // no local port left
-      return true;
-    default:
-      return false;
-  }
 }
 
 bool is_expected(const config::Health& health, int status) {
@@ -125,7 +111,7 @@ void Probe::on_connect_failure(int system_error) {
 
 void Probe::connect_failed(int system_error) {
   if (prober_ == nullptr) return;
-  if (!is_own_shortage(system_error)) {
+  if (!net::is_own_shortage(system_error)) {
     report(false, error_text(system_error));
     return;
   }

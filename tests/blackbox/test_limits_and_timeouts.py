@@ -263,3 +263,20 @@ def test_out_of_descriptors(azulb, scripted):
         client.close()
     wait_until(lambda: proxy.fetch().status == 200, what="service")
     assert proxy.stderr().count("cannot accept") == 1
+
+
+@pytest.mark.skipif(is_sanitized(), reason="the sanitizer itself needs descriptors for its checks")
+def test_a_shortage_of_descriptors_is_not_held_against_servers(azulb, scripted):
+    server = scripted(always(OK))
+    proxy = azulb(server, upstream={"outlier": {"consecutive_errors": 2}, "retry": {"attempts": 1}})
+    clients = [proxy.client() for _ in range(80)]
+    with proxy.client() as client:
+        assert client.request().status == 200  # all have been accepted
+    resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (32, 32))
+    # A POST takes a connection of its own.
+    statuses = [client.request("POST", "/", body=b"x").status for client in clients[:6]]
+    assert statuses == [502] * 6
+    for client in clients:
+        client.close()
+    wait_until(lambda: proxy.fetch().status == 200, what="service")
+    assert "ejected" not in proxy.stderr()

@@ -11,6 +11,7 @@ import pytest
 from support.client import connect
 from support.scripted_server import OK, always, hang, per_request
 from support.waiting import wait_until
+from support.wire import Incomplete
 from support.websocket import echo_bytes, handshake, upgrading
 
 
@@ -52,6 +53,40 @@ def test_what_is_in_flight_is_finished(azulb, scripted, number):
         assert client.at_end()
         client.close()
     assert proxy.wait_exit(5) == 0
+
+
+def test_a_connection_made_during_the_drain_is_answered_or_refused(azulb, scripted):
+    """What the kernel accepts for azulb between its last accept and the close of its sockets would be reset."""
+    server = scripted(always(OK))
+    resets = answers = 0
+    for _ in range(8):
+        proxy = azulb(server, process={"workers": 4})
+        outcomes = []
+
+        def load(proxy=proxy, outcomes=outcomes):
+            while True:
+                try:
+                    client = proxy.client()
+                except OSError:
+                    return  # refused
+                with client:
+                    try:
+                        outcomes.append(client.request().status)
+                    except (OSError, Incomplete):
+                        outcomes.append("reset")
+
+        threads = [threading.Thread(target=load) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(outcomes) > 100, what="load")
+        proxy.signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join()
+        assert proxy.wait_exit(10) == 0
+        resets += outcomes.count("reset")
+        answers += outcomes.count(200)
+    assert answers > 300
+    assert resets <= 1, "of some microseconds nothing can be promised"
 
 
 def test_idle_connections_do_not_delay_the_end(azulb, scripted):

@@ -5,6 +5,9 @@ import os
 import pathlib
 import re
 
+import pytest
+
+from support.azulb import is_sanitized
 from support.scripted_server import OK, always
 from support.waiting import wait_until
 
@@ -23,6 +26,7 @@ def tables(proxy):
     return tables
 
 
+@pytest.mark.skipif(is_sanitized(), reason="ThreadSanitizer knows of one table only")
 def test_a_worker_keeps_what_it_needs_and_nothing_of_another_thread(azulb, scripted):
     proxy = azulb(scripted(always(OK)), process={"workers": 2})
     # Its loop and libuv's; its mailbox, main's, and the access log's; where it listens.

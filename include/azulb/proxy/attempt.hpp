@@ -9,6 +9,7 @@
 #include "azulb/balance/retry.hpp"
 #include "azulb/base/intrusive_list.hpp"
 #include "azulb/http/stream.hpp"
+#include "azulb/net/own_shortage.hpp"
 #include "azulb/proxy/error_word.hpp"
 #include "azulb/proxy/metrics.hpp"
 #include "azulb/upstream/server_pool.hpp"
@@ -23,12 +24,17 @@ struct AttemptEnd {
   balance::FailureKind kind = balance::FailureKind::error;
   ErrorWord word = ErrorWord::upstream_reset;
   ServerError error = ServerError::reset;
-  bool unanswered = false;  // not one byte of an answer had come
+  bool unanswered = false;    // not one byte of an answer had come
+  bool own_shortage = false;  // of descriptors, ports, memory: the server was not even asked
 };
 
-/// Out of descriptors, an unreachable address, or a unix socket that nobody listens on: known at once.
-inline constexpr AttemptEnd connect_failure{
-    .kind = balance::FailureKind::error, .word = ErrorWord::upstream_connect, .error = ServerError::connect};
+/// No connection to the server, with the errno value.
+constexpr AttemptEnd connect_failure(int system_error) {
+  return {.kind = balance::FailureKind::error,
+          .word = ErrorWord::upstream_connect,
+          .error = ServerError::connect,
+          .own_shortage = net::is_own_shortage(system_error)};
+}
 
 struct AttemptAwaiting;  // the tag of WorkerServer::awaiting
 

@@ -27,17 +27,28 @@ inline ssize_t send_message(int descriptor, const msghdr& message) {
   return syscall(SYS_sendmsg, descriptor, &message, MSG_NOSIGNAL);
 }
 
+#ifdef __SANITIZE_THREAD__
+// ThreadSanitizer has to see where a descriptor begins and ends.
+inline int accept_connection(int listening, sockaddr* peer, socklen_t* length) {
+  return accept4(listening, peer, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+inline void close_socket(int descriptor) {
+  close(descriptor);
+}
+#else
 /// Non-blocking; `length` as for accept4(2).
 inline int accept_connection(int listening, sockaddr* peer, socklen_t* length) {
   return static_cast<int>(syscall(SYS_accept4, listening, peer, length, SOCK_NONBLOCK | SOCK_CLOEXEC));
 }
 
-inline int wait_for_events(int epoll, epoll_event* events, int limit, int timeout_ms) {
-  return static_cast<int>(syscall(SYS_epoll_pwait, epoll, events, limit, timeout_ms, nullptr, 0));
-}
-
 inline void close_socket(int descriptor) {
   syscall(SYS_close, descriptor);
+}
+#endif
+
+inline int wait_for_events(int epoll, epoll_event* events, int limit, int timeout_ms) {
+  return static_cast<int>(syscall(SYS_epoll_pwait, epoll, events, limit, timeout_ms, nullptr, 0));
 }
 
 }  // namespace azulb::net

@@ -19,8 +19,6 @@ constexpr base::Milliseconds linger_timeout = 2s;
 constexpr base::Milliseconds accept_pause = 100ms;
 // A connection younger or busier than this is not closed to make room: its request may be on the way.
 constexpr std::int64_t least_idle_ms = 1000;
-// How often the log says that accepting fails.
-constexpr std::int64_t failure_log_interval_ms = 10'000;
 
 }  // namespace
 
@@ -74,8 +72,7 @@ void LocalServer::on_accepted(const net::BoundSocket&, int descriptor, const bas
 }
 
 void LocalServer::on_accept_failure(int system_error) {
-  if (loop_.now_ms() - failure_told_ms_ >= failure_log_interval_ms) {
-    failure_told_ms_ = loop_.now_ms();
+  if (failure_warning_.due(loop_.now_ms())) {
     base::log_warn("azulb's own pages wait for a descriptor: {}", std::strerror(system_error));
   }
   close_an_idle_connection();

@@ -1,6 +1,5 @@
 #include "azulb/http1/body_writer.hpp"
 
-#include <limits>
 #include <string_view>
 
 #include "azulb/base/assert.hpp"
@@ -11,18 +10,18 @@ namespace azulb::http1 {
 using http::BodyKind;
 
 void BodyWriter::begin(BodyKind kind, std::uint64_t content_length) {
-  kind_ = kind;
-  remaining_ = kind == BodyKind::length ? content_length : 0;
+  extent_.kind = kind;
+  extent_.remaining = kind == BodyKind::length ? content_length : 0;
 }
 
 void BodyWriter::write(std::span<const char> bytes) {
   if (bytes.empty() || !connection_.open()) return;
-  switch (kind_) {
+  switch (extent_.kind) {
     case BodyKind::none:
       return;  // the head promised no body
     case BodyKind::length:
-      AZULB_ASSERT(bytes.size() <= remaining_);
-      remaining_ -= bytes.size();
+      AZULB_ASSERT(bytes.size() <= extent_.remaining);
+      extent_.remaining -= bytes.size();
       connection_.write(bytes);
       return;
     case BodyKind::until_close:
@@ -40,16 +39,16 @@ void BodyWriter::write(std::span<const char> bytes) {
 }
 
 bool BodyWriter::end(std::span<const http::Field> trailers) {
-  const bool whole = remaining_ == 0;
-  if (kind_ == BodyKind::chunked && connection_.open()) {
+  const bool whole = extent_.remaining == 0;
+  if (extent_.kind == BodyKind::chunked && connection_.open()) {
     if (trailers.empty()) {
       connection_.write(std::string_view("0\r\n\r\n"));
     } else {
       write_trailers(trailers);
     }
   }
-  kind_ = BodyKind::none;
-  remaining_ = 0;
+  extent_.kind = BodyKind::none;
+  extent_.remaining = 0;
   return whole;
 }
 
@@ -58,25 +57,6 @@ void BodyWriter::write_trailers(std::span<const http::Field> trailers) {
   // Trailers are bounded by the decoder's limits, far below the scratch.
   const std::span<char> room = connection_.write_scratch(net::Gather::scratch_bytes / 2);
   connection_.commit_scratch(http::write_trailers(trailers, room.data(), room.size()));
-}
-
-std::uint64_t BodyWriter::raw_bytes() const {
-  switch (kind_) {
-    case BodyKind::length:
-      return remaining_;
-    case BodyKind::until_close:
-      return std::numeric_limits<std::uint64_t>::max();
-    case BodyKind::none:
-    case BodyKind::chunked:
-      return 0;
-  }
-  return 0;
-}
-
-void BodyWriter::skip(std::uint64_t size_bytes) {
-  if (kind_ != BodyKind::length) return;
-  AZULB_ASSERT(size_bytes <= remaining_);
-  remaining_ -= size_bytes;
 }
 
 }  // namespace azulb::http1

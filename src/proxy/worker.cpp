@@ -24,10 +24,6 @@ constexpr auto linger_timeout = 2s;
 constexpr auto half_close_grace = 500ms;
 // How soon a worker that could accept no more looks again.
 constexpr auto accept_retry_interval = 20ms;
-// How often it says why.
-constexpr std::int64_t failure_log_interval_ms = 1000;
-// How often it says so.
-constexpr std::chrono::milliseconds accept_warning_interval = 10s;
 
 std::size_t largest_field_limit(const config::Config& config) {
   std::size_t limit = http1::response_head_limits.fields;
@@ -110,15 +106,10 @@ void WorkerListener::on_accepted(const net::BoundSocket& socket, int descriptor,
 }
 
 void WorkerListener::on_accept_failure(int system_error) {
-  if (worker.loop().now_ms() >= next_warning_ms_) {
-    next_warning_ms_ = worker.loop().now_ms() + accept_warning_interval.count();
-    const std::int64_t now_ms = worker.loop().now_ms();
-    if (now_ms - failure_told_ms_ >= failure_log_interval_ms) {
-      failure_told_ms_ = now_ms;
-      base::log_warn(
-          "listener {}: cannot accept: {} (raise the limit on open files, or lower process.max_connections)",
-          config.name, std::strerror(system_error));
-    }
+  if (failure_warning_.due(worker.loop().now_ms())) {
+    base::log_warn(
+        "listener {}: cannot accept: {} (raise the limit on open files, or lower process.max_connections)",
+        config.name, std::strerror(system_error));
   }
   worker.pause_accepting();
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "azulb/base/address.hpp"
+#include "azulb/base/at_most_every.hpp"
 #include "azulb/base/intrusive_list.hpp"
 #include "azulb/base/units.hpp"
 #include "azulb/http/stored_request.hpp"
@@ -145,7 +146,7 @@ class LocalServer final : public net::AcceptHandler {
   std::size_t connection_count_ = 0;                  // open ones
   std::size_t retired_count_ = 0;                     // closed, waiting for the end of the turn
   net::MemberTimer<LocalServer, &LocalServer::retry_accepting> accept_timer_{*this};
-  std::int64_t failure_told_ms_ = -1'000'000;  // when the log last said that accepting failed
+  base::AtMostEvery failure_warning_{net::accept_failure_log_interval_ms};
   bool draining_ = false;
 };
 

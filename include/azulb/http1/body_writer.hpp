@@ -5,6 +5,7 @@
 #include <span>
 
 #include "azulb/http/framing.hpp"
+#include "azulb/http1/body_extent.hpp"
 #include "azulb/net/connection.hpp"
 
 namespace azulb::http1 {
@@ -18,15 +19,14 @@ class BodyWriter {
   /// Ends the body. True if it was whole: a body of a known length has all its bytes.
   bool end(std::span<const http::Field> trailers);
 
-  std::uint64_t raw_bytes() const;
-  void skip(std::uint64_t size_bytes);
+  std::uint64_t raw_bytes() const { return extent_.raw_bytes(); }
+  void skip(std::uint64_t size_bytes) { extent_.skip(size_bytes); }
 
  private:
   void write_trailers(std::span<const http::Field> trailers);
 
   net::Connection& connection_;
-  http::BodyKind kind_ = http::BodyKind::none;
-  std::uint64_t remaining_ = 0;
+  BodyExtent extent_;
 };
 
 }  // namespace azulb::http1

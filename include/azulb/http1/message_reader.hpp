@@ -9,6 +9,7 @@
 
 #include "azulb/http/framing.hpp"
 #include "azulb/http/stream.hpp"
+#include "azulb/http1/body_extent.hpp"
 #include "azulb/http1/chunked_decoder.hpp"
 #include "azulb/http1/head_parser.hpp"
 
@@ -37,19 +38,18 @@ class MessageReader {
   Status read(std::string_view& bytes, const net::Connection& connection, http::StreamReader& reader,
               http::FieldList& trailers);
 
-  http::BodyKind kind() const { return kind_; }
+  http::BodyKind kind() const { return extent_.kind; }
   bool complete() const;
   /// After `error`.
   http::Defect defect() const { return decoder_.defect(); }
 
   /// See StreamWriter::raw_readable_bytes and raw_read.
-  std::uint64_t raw_bytes() const;
-  void skip(std::uint64_t size_bytes);
+  std::uint64_t raw_bytes() const { return extent_.raw_bytes(); }
+  void skip(std::uint64_t size_bytes) { extent_.skip(size_bytes); }
 
  private:
-  http::BodyKind kind_ = http::BodyKind::none;
-  std::uint64_t remaining_ = 0;  // of BodyKind::length
-  // Which one is alive follows from kind_: the decoder for chunks, the parser for everything else.
+  BodyExtent extent_;
+  // Which one is alive follows from its kind: the decoder for chunks, the parser for everything else.
   union {
     HeadParser head_;
     ChunkedDecoder decoder_;

@@ -32,6 +32,9 @@ class BoundSocket {
   base::SocketAddress address_;
 };
 
+/// How often the log says that accepting fails, which is tried again many times a second.
+constexpr std::int64_t accept_failure_log_interval_ms = 10'000;
+
 class AcceptHandler {
  public:
   virtual ~AcceptHandler() = default;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "azulb/balance/selector.hpp"
+#include "azulb/base/at_most_every.hpp"
 #include "azulb/base/intrusive_list.hpp"
 #include "azulb/base/random.hpp"
 #include "azulb/base/slab.hpp"
@@ -82,8 +83,7 @@ class WorkerListener final : public net::AcceptHandler {
   void on_accept_failure(int system_error) override;
 
   std::vector<std::unique_ptr<net::ListeningSocket>> sockets_;
-  std::int64_t failure_told_ms_ = -1'000'000;  // when the log last said that accepting failed
-  std::int64_t next_warning_ms_ = 0;  // of accepting that fails: it is tried again many times a second
+  base::AtMostEvery failure_warning_{net::accept_failure_log_interval_ms};
 };
 
 /// The wall clock as HTTP writes it, made anew once a second.

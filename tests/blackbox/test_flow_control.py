@@ -12,6 +12,8 @@ from support.waiting import wait_until, wait_until_steady
 from support.websocket import SWITCHING, handshake
 
 SIZE = 500_000_000
+# What all the socket buffers on the way may take in (tcp_rmem and tcp_wmem allow 32 MiB each on some machines): far below SIZE.
+HELD_BACK = 150_000_000
 # Sanitizers keep freed memory and shadow every byte: the figure is then only a guard against buffering it all.
 ALLOWED_GROWTH = 120_000_000 if is_sanitized() else 8_000_000
 
@@ -107,7 +109,7 @@ def test_a_500_mb_upload_to_a_slow_server(azulb, scripted, chunked):
     with Peak(proxy) as peak:
         sender.start()
         wait_until_steady(lambda: sent[0], 0.5, what="the client being held back")
-        assert 0 < sent[0] < 100_000_000, "the server reads nothing, and yet azulb goes on reading"
+        assert 0 < sent[0] < HELD_BACK, "the server reads nothing, and yet azulb goes on reading"
         go.set()
         assert client.read_response().status == 200
         sender.join(10)
@@ -165,7 +167,7 @@ def test_eight_500_mb_downloads_by_clients_that_do_not_read(azulb, scripted):
             client.send_request("GET", f"/{number}")
             clients.append(client)
         wait_until_steady(lambda: tuple(sent), 0.7, what="the servers being held back")
-        assert all(0 < count < 30_000_000 for count in sent), sent
+        assert all(0 < count < HELD_BACK for count in sent), sent
         assert proxy.fetch("GET", "/small").status == 200, "others are served meanwhile"
         assert clients[0].read_head().status == 200
         got = len(clients[0].buffer)
@@ -195,7 +197,7 @@ def test_a_tunnel_holds_back_too(azulb, scripted):
     client = Client(proxy.address, receive_buffer=16384)
     assert handshake(client).status == 101
     wait_until_steady(lambda: sent[0], 0.5, what="the server being held back")
-    assert 0 < sent[0] < 30_000_000
+    assert 0 < sent[0] < HELD_BACK
     assert proxy.resident_bytes() - before < ALLOWED_GROWTH
     client.reset()
 
@@ -228,7 +230,7 @@ def test_many_pipelined_requests_are_no_memory(azulb, scripted):
             return total[0]
 
     wait_until_steady(push, 0.5, what="the client being held back")
-    assert total[0] < 30_000_000
+    assert total[0] < HELD_BACK
     assert proxy.resident_bytes() - before < ALLOWED_GROWTH
     assert len(server.requests) < 500
     client.reset()

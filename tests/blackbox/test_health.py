@@ -78,6 +78,9 @@ def test_requests_wait_for_the_first_verdict(azulb, scripted):
     with proxy.client() as client:
         client.send_request("GET", "/early")
         wait_until(lambda: len(server.requests) >= 1, what="the first check")
+        wait_until(
+            lambda: proxy.metrics().total("azulb_http_requests_in_flight") == 1, what="the request being read"
+        )
         allow.set()
         assert client.read_response().status == 200
     assert proxy.access_record(target="/early")["queue_ms"] > 0

@@ -200,7 +200,8 @@ def run_blackbox(kind, arguments, label):
         report = directory / "blackbox.xml"
         report.unlink(missing_ok=True)
         command = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
-        command += ["-n", str(max(2, PROCESSORS)), *arguments]
+        # A test that fails is tried once more, and -rR names it: one pause of a busy machine should not fail a change, and is not hidden either.
+        command += ["-n", str(max(2, PROCESSORS)), "--reruns", "1", "-rR", *arguments]
         environment = {
             **SANITIZER_ENVIRONMENT,
             "AZULB_BINARY": str(directory / "azulb"),

@@ -205,7 +205,7 @@ def test_what_follows_a_response_is_not_the_answer_to_a_pipelined_request(azulb,
     with proxy.client() as client:
         client.send(b"GET /first HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n")
         head = client.read_head()
-        proxy.signal(signal.SIGSTOP)
+        proxy.freeze()
         peer = server.peers[0]
         go_on.set()
         wait_until(lambda: pending_output(peer.sock) >= read_size + len(extra), what="the server's bytes")
@@ -280,7 +280,7 @@ def test_what_a_client_sent_before_its_end_passes_after_the_servers_end(azulb, s
 # ---- drain
 def test_every_connection_of_the_backlog_is_answered_when_azulb_ends(azulb, scripted):
     proxy = azulb(scripted(always(OK)))
-    proxy.signal(signal.SIGSTOP)
+    proxy.freeze()
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(proxy.client(timeout=20)) for _ in range(400)]
         for client in clients:

@@ -123,6 +123,19 @@ class Azulb:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def freeze(self):
+        """Stops the process, and waits until every thread of it has stopped; SIGCONT lets it go on."""
+        self.signal(signal.SIGSTOP)
+
+        def stopped():
+            states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in self._tasks()]
+            return all(state == "T" for state in states)
+
+        wait_until(stopped, what="all threads being stopped")
+
+    def _tasks(self):
+        return pathlib.Path(f"/proc/{self.pid}/task").iterdir()
+
     def wait_exit(self, timeout=15):
         """The exit status; a process that does not end is killed and fails the test."""
         try:
@@ -216,7 +229,7 @@ class Azulb:
 
     def open_descriptors(self):
         """Of all threads: workers have tables of their own."""
-        return sum(len(os.listdir(task / "fd")) for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir())
+        return sum(len(os.listdir(task / "fd")) for task in self._tasks())
 
 
 def state_upstream(state, name):

@@ -120,17 +120,17 @@ std::string_view judge_fields(RequestHead& head, ForwardedValues& values) {
   return !repeated_id && is_request_id(request_id) ? request_id : std::string_view{};
 }
 
-/// Eight lower-case hexadecimal digits, all at once in the bytes of a word.
-void write_hex(std::uint32_t value, char* out) {
-  constexpr std::uint64_t ones = 0x0101010101010101U;
-  std::uint64_t digits = value;
-  digits = (digits | (digits << 16U)) & 0x0000FFFF0000FFFFU;
-  digits = (digits | (digits << 8U)) & 0x00FF00FF00FF00FFU;
-  digits = (digits | (digits << 4U)) & 0x0F0F0F0F0F0F0F0FU;
-  const std::uint64_t letters = ((digits + 6 * ones) >> 4U) & ones;  // 1 in every byte over 9
-  digits += '0' * ones + letters * ('a' - '0' - 10);
-  if constexpr (std::endian::native == std::endian::little) digits = __builtin_bswap64(digits);
-  std::memcpy(out, &digits, sizeof digits);
+using Bytes [[gnu::vector_size(16)]] = unsigned char;
+
+/// Lower-case hexadecimal digits of values below 16.
+Bytes digits(Bytes values) {
+  const auto letters = reinterpret_cast<Bytes>(values > 9);
+  return values + '0' + (letters & ('a' - '0' - 10));
+}
+
+/// The most significant byte first.
+std::uint64_t big_endian(std::uint64_t value) {
+  return std::endian::native == std::endian::little ? __builtin_bswap64(value) : value;
 }
 
 }  // namespace
@@ -144,10 +144,16 @@ bool is_request_id(std::string_view text) {
 }
 
 void make_request_id(std::uint64_t random_high, std::uint64_t random_low, std::array<char, 32>& out) {
-  write_hex(static_cast<std::uint32_t>(random_high >> 32U), out.data());
-  write_hex(static_cast<std::uint32_t>(random_high), out.data() + 8);
-  write_hex(static_cast<std::uint32_t>(random_low >> 32U), out.data() + 16);
-  write_hex(static_cast<std::uint32_t>(random_low), out.data() + 24);
+  const std::array<std::uint64_t, 2> words = {big_endian(random_high), big_endian(random_low)};
+  const auto bytes = std::bit_cast<Bytes>(words);
+  const Bytes high = digits(bytes >> 4);
+  const Bytes low = digits(bytes & 15);
+  const Bytes first =
+      __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const Bytes second =
+      __builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  std::memcpy(out.data(), &first, sizeof first);
+  std::memcpy(out.data() + sizeof first, &second, sizeof second);
 }
 
 void judge_forwarded(const ConnectionFacts& connection, RequestHead& head, const RequestInfo& info,

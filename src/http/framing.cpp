@@ -20,7 +20,7 @@ struct Collected {
   bool upgrade = false;  // "upgrade" in Connection
 };
 
-void collect_connection(std::string_view value, Collected& collected) {
+[[gnu::noinline]] void collect_connection(std::string_view value, Collected& collected) {
   std::string_view element;
   while (next_list_element(value, element)) {
     if (equal_ignore_case(element, "close"))
@@ -50,17 +50,22 @@ void collect(const Field& field, Collected& collected) {
   }
 }
 
+Defect judge_transfer_encoding(const Collected& collected, int version_minor) {
+  if (collected.content_length != nullptr) return Defect::length_and_transfer_encoding;
+  if (version_minor == 0) return Defect::transfer_encoding_in_http10;
+  if (collected.repeated_transfer_encoding ||
+      !equal_ignore_case(collected.transfer_encoding->value, "chunked")) {
+    return Defect::bad_transfer_encoding;
+  }
+  return Defect::none;
+}
+
 /// RFC 9112 section 6.1 and 6.3, and stricter: nothing about a body's end may be open to a second reading.
 Defect judge_body(const Collected& collected, int version_minor, BodyKind& body, std::uint64_t& length) {
   if (collected.transfer_encoding != nullptr) {
-    if (collected.content_length != nullptr) return Defect::length_and_transfer_encoding;
-    if (version_minor == 0) return Defect::transfer_encoding_in_http10;
-    if (collected.repeated_transfer_encoding ||
-        !equal_ignore_case(collected.transfer_encoding->value, "chunked")) {
-      return Defect::bad_transfer_encoding;
-    }
-    body = BodyKind::chunked;
-    return Defect::none;
+    const Defect defect = judge_transfer_encoding(collected, version_minor);
+    if (defect == Defect::none) body = BodyKind::chunked;
+    return defect;
   }
   if (collected.content_length != nullptr) {
     if (collected.repeated_content_length) return Defect::repeated_content_length;

@@ -1,29 +1,30 @@
 #include "azulb/http/head.hpp"
 
 #include "azulb/base/assert.hpp"
+#include "azulb/http/bytes.hpp"
 
 namespace azulb::http {
 
 Method method_of(std::string_view name) {
   switch (name.size()) {
     case 3:
-      if (name == "GET") return Method::get;
-      if (name == "PUT") return Method::put;
+      if (is_literal(name, "GET")) return Method::get;
+      if (is_literal(name, "PUT")) return Method::put;
       break;
     case 4:
-      if (name == "POST") return Method::post;
-      if (name == "HEAD") return Method::head;
+      if (is_literal(name, "POST")) return Method::post;
+      if (is_literal(name, "HEAD")) return Method::head;
       break;
     case 5:
-      if (name == "PATCH") return Method::patch;
-      if (name == "TRACE") return Method::trace;
+      if (is_literal(name, "PATCH")) return Method::patch;
+      if (is_literal(name, "TRACE")) return Method::trace;
       break;
     case 6:
-      if (name == "DELETE") return Method::delete_;
+      if (is_literal(name, "DELETE")) return Method::delete_;
       break;
     case 7:
-      if (name == "OPTIONS") return Method::options;
-      if (name == "CONNECT") return Method::connect;
+      if (is_literal(name, "OPTIONS")) return Method::options;
+      if (is_literal(name, "CONNECT")) return Method::connect;
       break;
     default:
       break;
@@ -52,14 +53,15 @@ bool is_idempotent(Method method) {
 namespace {
 
 std::string_view moved(std::string_view view, const char* from, const char* to) {
-  return view.empty() ? std::string_view{} : std::string_view{to + (view.data() - from), view.size()};
+  return {to + (view.data() - from), view.size()};
 }
 
 std::span<Field> moved(std::span<Field> fields, const char* from, const char* to, std::span<Field> storage) {
   AZULB_ASSERT(storage.size() >= fields.size());
   for (std::size_t i = 0; i < fields.size(); ++i) {
     const Field& field = fields[i];
-    storage[i] = Field{moved(field.name, from, to), moved(field.value, from, to), field.id, field.drop};
+    storage[i] = Field{moved(field.name, from, to), moved(field.value, from, to), field.id, field.drop,
+                       field.verbatim};
   }
   return storage.first(fields.size());
 }

@@ -56,7 +56,7 @@ constexpr std::uint64_t never_named_away = ids({FieldId::host,
 
 /// Marks the fields that one Connection value names. Elements that need no look at the fields are passed
 /// over, and the work is bounded: no more elements are looked up than a sane message has.
-void mark_named(std::span<Field> fields, std::string_view connection, int& lookups_left) {
+[[gnu::noinline]] void mark_named(std::span<Field> fields, std::string_view connection, int& lookups_left) {
   std::string_view element;
   while (lookups_left > 0 && next_list_element(connection, element)) {
     if (equal_ignore_case(element, "close") || equal_ignore_case(element, "keep-alive") ||
@@ -74,9 +74,11 @@ void mark_named(std::span<Field> fields, std::string_view connection, int& looku
 void mark(std::span<Field> fields, std::uint64_t present, std::uint64_t dropped) {
   if ((present & id_bit(FieldId::transfer_encoding)) == 0) dropped |= id_bit(FieldId::trailer);
   if ((present & dropped) == 0) return;
+  for (Field& field : fields)
+    field.drop |= (id_bit(field.id) & dropped) != 0;
+  if ((present & id_bit(FieldId::connection)) == 0) return;
   int lookups_left = 128;
-  for (Field& field : fields) {
-    if ((id_bit(field.id) & dropped) != 0) field.drop = true;
+  for (const Field& field : fields) {
     if (field.id == FieldId::connection) mark_named(fields, field.value, lookups_left);
   }
 }

@@ -21,7 +21,6 @@ StoredRequest::StoredRequest(const RequestHead& parsed, std::string_view bytes) 
   block_.commit(size_bytes);
   auto* request = new (block) Request;
   auto* fields = reinterpret_cast<Field*>(block + fields_offset);
-  std::uninitialized_copy(parsed.fields.begin(), parsed.fields.end(), fields);
   std::memcpy(block + bytes_offset, bytes.data(), bytes.size());
   request->head_bytes = bytes.size();
   request->head = parsed;
@@ -46,6 +45,7 @@ StoredFields::StoredFields(std::span<const Field> fields) : count_(fields.size()
   for (Field& copy : std::span(copies, count_)) {
     copy.name = keep(copy.name);
     copy.value = keep(copy.value);
+    copy.verbatim = false;
   }
 }
 

@@ -45,17 +45,18 @@ bool is_port(std::string_view text) {
   return port <= 65535;
 }
 
-/// 1*( unreserved / pct-encoded ): RFC 3986 section 3.2.2 without sub-delims; covers IPv4 addresses.
-bool is_registered_name(std::string_view text) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (is_byte(text[i], class_host)) continue;
-    if (text[i] != '%' || i + 2 >= text.size() || !is_byte(text[i + 1], class_hex) ||
-        !is_byte(text[i + 2], class_hex)) {
-      return false;
-    }
-    i += 2;
+/// How much of `text`, from its beginning, is *( unreserved / pct-encoded ): RFC 3986 section 3.2.2 without
+/// sub-delims; covers IPv4 addresses.
+std::size_t registered_name_size(std::string_view text) {
+  std::size_t at = 0;
+  for (;;) {
+    while (at < text.size() && is_byte(text[at], class_host))
+      ++at;
+    const bool encoded = at + 2 < text.size() && text[at] == '%' && is_byte(text[at + 1], class_hex) &&
+                         is_byte(text[at + 2], class_hex);
+    if (!encoded) return at;
+    at += 3;
   }
-  return !text.empty();
 }
 
 /// "[" IPv6address "]" (RFC 3986): groups of 1 to 4 hex digits, at most one "::", at the end perhaps an IPv4
@@ -119,9 +120,8 @@ bool parse_authority(std::string_view text, Authority& authority) {
     host_end = bracket + 1;
     if (!is_ipv6_literal(text.substr(0, host_end))) return false;
   } else {
-    host_end = text.find(':');
-    if (host_end == std::string_view::npos) host_end = text.size();
-    if (!is_registered_name(text.substr(0, host_end))) return false;
+    host_end = registered_name_size(text);
+    if (host_end == 0) return false;
   }
   authority.host = text.substr(0, host_end);
   if (host_end == text.size()) return true;

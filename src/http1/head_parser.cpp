@@ -17,10 +17,11 @@ constexpr std::string_view status_pattern = "HTTP/0.0 000 ";
 
 /// How many of the bytes fit the pattern, at most all of it.
 std::size_t match(const char* at, const char* end, std::string_view pattern) {
-  constexpr std::string_view usual = "HTTP/1.";  // in one comparison
+  constexpr std::string_view usual = "HTTP/1.1";  // in one comparison
+  const std::size_t most = std::min(pattern.size(), static_cast<std::size_t>(end - at));
   std::size_t matched = 0;
-  if (end - at >= 8 && std::memcmp(at, usual.data(), usual.size()) == 0) matched = usual.size();
-  while (matched < pattern.size() && at + matched < end) {
+  if (most >= usual.size() && std::memcmp(at, usual.data(), usual.size()) == 0) matched = usual.size();
+  while (matched < most) {
     const char wanted = pattern[matched];
     if (wanted == '0' ? !http::is_digit(at[matched]) : at[matched] != wanted) break;
     ++matched;
@@ -121,7 +122,7 @@ ParseStatus HeadParser::request_line(const char* base, std::size_t size, const H
         ++at;
         second_begin_ = offset(at);
         state_ = State::target;
-        break;
+        [[fallthrough]];
 
       case State::target:
         at = skip_target(at, end);
@@ -133,7 +134,7 @@ ParseStatus HeadParser::request_line(const char* base, std::size_t size, const H
         ++at;
         token_begin_ = offset(at);
         state_ = State::version;
-        break;
+        [[fallthrough]];
 
       case State::version: {
         const char* const version = base + token_begin_;

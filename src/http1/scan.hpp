@@ -17,9 +17,10 @@ inline const char* skip_token(const char* at, const char* end) {
   if (end - at >= 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
     const __m128i lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+    // Moved so that `last` becomes 127, of the signed bytes only those from `first` on are above the rest.
     const auto between = [](__m128i value, char first, char last) {
-      return _mm_and_si128(_mm_cmpgt_epi8(value, _mm_set1_epi8(static_cast<char>(first - 1))),
-                           _mm_cmplt_epi8(value, _mm_set1_epi8(static_cast<char>(last + 1))));
+      const __m128i moved = _mm_add_epi8(value, _mm_set1_epi8(static_cast<char>(127 - last)));
+      return _mm_cmpgt_epi8(moved, _mm_set1_epi8(static_cast<char>(127 - last + first - 1)));
     };
     const __m128i usual =
         _mm_or_si128(between(lower, 'a', 'z'),

@@ -49,7 +49,7 @@ void Exchange::pass_response(http::ResponseHead& head, const http::ResponseInfo&
   out.reason = head.reason;
   http::mark_hop_by_hop(head);
   out.fields = head.fields;
-  out.date = worker_.date().text();
+  if (!head.has(http::FieldId::date)) out.date = worker_.date().text();
   out.body = info.announced == http::BodyKind::until_close ? http::BodyKind::chunked : info.announced;
   out.content_length = info.content_length;
   out.close = worker_.draining() || connection_used_up();

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <string_view>
 
 namespace azulb::http {
 
@@ -65,6 +68,12 @@ constexpr int hex_value(char byte) {
   if (is_digit(byte)) return byte - '0';
   const char lower = to_lower(byte);
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/// Whether `text` is a short literal: a comparison or two, where operator== calls memcmp.
+template <std::size_t size>
+bool is_literal(std::string_view text, const char (&literal)[size]) {
+  return text.size() == size - 1 && std::memcmp(text.data(), literal, size - 1) == 0;
 }
 
 }  // namespace azulb::http

@@ -83,6 +83,8 @@ struct Field {
   std::string_view value;  // without surrounding whitespace
   FieldId id = FieldId::other;
   bool drop = false;  // marked by hop_by_hop.hpp, forwarded.hpp or an exchange: the head writer leaves it out
+  /// The bytes that the views point into hold this line just as it would be written: name, ": ", value, CRLF.
+  bool verbatim = false;
 };
 
 /// A field of our own, recognised.

@@ -38,8 +38,8 @@ struct ResponseHead {
   bool has(FieldId id) const { return (present & id_bit(id)) != 0; }
 };
 
-/// Makes all views of `head` that point into the bytes at `from` point to the same offsets at `to`, after the
-/// caller has copied the bytes there. `storage` takes over the fields (it must have room for them; it may be
+/// Makes all views of `head`, which all point into the bytes at `from`, point to the same offsets at `to`;
+/// the caller copies the bytes there. `storage` takes over the fields (it must have room for them; it may be
 /// where they are already).
 void relocate(RequestHead& head, const char* from, const char* to, std::span<Field> storage);
 void relocate(ResponseHead& head, const char* from, const char* to, std::span<Field> storage);

@@ -36,7 +36,7 @@ struct ResponseHeadOut {
   std::string_view reason;        // as the server sent it; may be empty
   std::span<const Field> fields;  // in order, without the marked ones
   std::span<const Field> own;
-  std::string_view date;           // IMF-fixdate, written unless the fields have a Date; empty: never
+  std::string_view date;           // IMF-fixdate; empty: not written, for the fields have a Date
   BodyKind body = BodyKind::none;  // length and chunked are written; none and until_close write neither
   std::uint64_t content_length = 0;
   std::string_view upgrade;  // for a 101: "Connection: Upgrade" and "Upgrade: <upgrade>"

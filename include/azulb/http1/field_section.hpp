@@ -13,7 +13,7 @@ enum class ParseStatus : std::uint8_t { need_more, complete, error };
 
 /// Besides the grammar: no tab beside the value of Content-Length and Transfer-Encoding, which parsers read
 /// differently. Where parsing of a field section stands, as offsets, so that the bytes may move between
-/// calls. No byte is looked at twice while more bytes arrive.
+/// calls. However the bytes arrive, none is looked at more than twice.
 class FieldSection {
  public:
   struct Limits {

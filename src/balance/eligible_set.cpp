@@ -20,8 +20,7 @@ bool EligibleSet::refresh() {
   return true;
 }
 
-bool EligibleSet::has_untried(const Choice& choice) const {
-  if (members_.size() > choice.tried.size()) return true;
+bool EligibleSet::any_untried(const Choice& choice) const {
   return std::any_of(members_.begin(), members_.end(),
                      [&choice](std::uint32_t index) { return !is_tried(choice, index); });
 }

@@ -1,14 +1,8 @@
 #include "azulb/balance/selector.hpp"
 
-#include <algorithm>
-
 #include "azulb/balance/upstream_state.hpp"
 
 namespace azulb::balance {
-
-bool is_tried(const Choice& choice, std::uint32_t index) {
-  return std::find(choice.tried.begin(), choice.tried.end(), index) != choice.tried.end();
-}
 
 std::optional<std::uint32_t> Selector::choose_and_acquire(const Choice& choice) {
   // Before the choice: bounded loads count the request to be placed.

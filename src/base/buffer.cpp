@@ -158,8 +158,7 @@ void Buffer::consume(std::size_t size_bytes) {
   if (empty()) clear();
 }
 
-void Buffer::clear() {
-  if (storage_ == nullptr) return;
+void Buffer::release() {
   pool().release(storage_, capacity_);
   storage_ = nullptr;
   begin_ = end_ = capacity_ = 0;

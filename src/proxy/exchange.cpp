@@ -29,14 +29,10 @@ void Exchange::reclaim() {
   worker_.exchanges().destroy(*this);
 }
 
-void Exchange::enter(ExchangePhase phase) {
-  AZULB_ASSERT(may_follow(phase_, phase));
-  phase_ = phase;
-}
-
 void Exchange::on_request(http::StoredRequest request) {
   request_ = std::move(request);
   received_bytes_ = request_->head_bytes;
+  request_complete_ = request_->info.body == http::BodyKind::none;
   begun_ns_ -= std::int64_t{request_->head_ms} * 1'000'000;
   worker_.metrics().listener(client_.listener().index).requests.add();
   const config::Listener& listener = client_.listener().config;

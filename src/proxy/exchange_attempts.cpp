@@ -123,6 +123,19 @@ void Exchange::attempt_connected() {
   send_request();
 }
 
+std::string_view Exchange::host_for_server() const {
+  const UpstreamSnapshot& upstream = *worker_.upstream(upstream_).snapshot;
+  switch (upstream.host_header) {
+    case HostHeader::preserve:
+      return request_->info.host;
+    case HostHeader::server:
+      return upstream.state->server(attempt_.server()).address();
+    case HostHeader::literal:
+      return upstream.config->host_header;
+  }
+  return {};
+}
+
 void Exchange::send_request() {
   const http::Request& request = *request_;
   const config::Upstream& upstream = *worker_.upstream(upstream_).snapshot->config;
@@ -130,15 +143,9 @@ void Exchange::send_request() {
   out.head = &request.head;
   out.path = request.info.target.path;
   out.query = request.info.target.query;
-  out.host = request.info.host;
-  if (upstream.host_header == "upstream") {
-    out.host = worker_.upstream(upstream_).snapshot->state->server(attempt_.server()).address();
-  } else if (upstream.host_header != "preserve") {
-    out.host = upstream.host_header;
-  }
+  out.host = host_for_server();
   out.forwarded = &request.forwarded;
-  const http::Field expect[] = {http::make_field("Expect", "100-continue")};
-  if (request.info.expect_continue) out.own = expect;
+  out.expect_continue = request.info.expect_continue;
   out.body = request.info.body;
   out.content_length = request.info.content_length;
   out.te_trailers = request.info.accepts_trailers;
@@ -152,19 +159,18 @@ void Exchange::send_request() {
     replay_.clear();
     replayable_ = false;
   }
-  if (request_complete_) {
-    finish_request();
+  if (request_complete_) finish_request();
+  // Not held with other small messages: the server can work on it while the clients' next requests are read.
+  writer.flush();
+  if (request_complete_) return;
+  if (client_paused_ && writer.queued_bytes() <= net::queue_high_bytes) {
+    client_paused_ = false;
+    client_writer_.resume_reading();
+  }
+  if (client_paused_) {
+    timer_.stop();  // the write timeout of the server's connection watches over it now
   } else {
-    writer.flush();
-    if (client_paused_ && writer.queued_bytes() <= net::queue_high_bytes) {
-      client_paused_ = false;
-      client_writer_.resume_reading();
-    }
-    if (client_paused_) {
-      timer_.stop();  // the write timeout of the server's connection watches over it now
-    } else {
-      client_.listener().body_timeout->start(timer_);
-    }
+    client_.listener().body_timeout->start(timer_);
   }
 }
 

@@ -205,9 +205,12 @@ void Exchange::on_end(std::span<http::Field> trailers) {
     if (server_ended_) finish(ErrorWord::none);
     return;
   }
+  if (request_complete_) return;  // it has no body
   request_complete_ = true;
-  http::mark_trailers(trailers);
-  if (!trailers.empty()) trailers_ = http::StoredFields(trailers);
+  if (!trailers.empty()) {
+    http::mark_trailers(trailers);
+    trailers_ = http::StoredFields(trailers);
+  }
   if (attempt_.writer() != nullptr) finish_request();
 }
 

@@ -132,7 +132,6 @@ struct Asked {
 };
 
 bool method_matches(const CompiledRoute& route, const Asked& asked) {
-  if (route.any_method) return true;
   if (asked.method != http::Method::other) return (route.methods & method_bit(asked.method)) != 0;
   return std::find(route.other_methods.begin(), route.other_methods.end(), asked.method_name) !=
          route.other_methods.end();
@@ -143,7 +142,9 @@ bool route_matches(const CompiledRoute& route, const Asked& asked) {
       (asked.listener >= route.listeners.size() || !route.listeners[asked.listener])) {
     return false;
   }
-  return path_matches(route.path_kind, route.*asked.reading, asked.path) && method_matches(route, asked);
+  const bool path_fits =
+      route.path_kind == PathKind::any || path_matches(route.path_kind, route.*asked.reading, asked.path);
+  return path_fits && (route.any_method || method_matches(route, asked));
 }
 
 }  // namespace
@@ -153,6 +154,7 @@ struct Router::Tables {
   HostTable exact;
   HostTable wildcard;  // "example.com" for "*.example.com"
   Candidates any_host;
+  bool by_path = false;  // some route asks for one
 
   /// The first of `candidates` that is before `best` and matches, else `best`.
   std::uint32_t first_match(const Candidates& candidates, const Asked& asked, std::uint32_t best) const {
@@ -190,6 +192,7 @@ Router::Router(const config::Config& config) {
   for (const config::Route& route : config.routes) {
     const auto index = static_cast<std::uint32_t>(tables->routes.size());
     tables->routes.push_back(compile(route, config.listeners));
+    tables->by_path |= tables->routes.back().path_kind != PathKind::any;
     if (route.host.empty()) tables->any_host.push_back(index);
     for (const std::string& host : route.host) {
       if (host.starts_with("*.")) {
@@ -208,7 +211,8 @@ Router::Router(Router&&) noexcept = default;
 std::optional<std::uint32_t> Router::match(std::uint32_t listener_index, const http::Request& request) const {
   thread_local PathScratch scratch;
   HostBuffer buffer;
-  const PathReadings readings = read_path(request.info.target.path, scratch);
+  const std::string_view path = request.info.target.path;
+  const PathReadings readings = tables_->by_path ? read_path(path, scratch) : PathReadings{path, path};
   Asked asked{listener_index,   request.head.method,    request.head.method_name, {},
               readings.spelled, &CompiledRoute::spelled};
   if (tables_->by_host()) asked.host = normal_host(request.info.authority.host, buffer);

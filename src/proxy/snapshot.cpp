@@ -56,12 +56,18 @@ balance::ServerSettings server_settings(const config::Upstream& upstream, const 
   return settings;
 }
 
+HostHeader host_header_of(const config::Upstream& upstream) {
+  if (upstream.host_header == "preserve") return HostHeader::preserve;
+  return upstream.host_header == "upstream" ? HostHeader::server : HostHeader::literal;
+}
+
 }  // namespace
 
 base::Result<void> Snapshot::build_upstream(const config::Upstream& upstream) {
   auto built = std::make_unique<UpstreamSnapshot>();
   built->config = &upstream;
   built->index = static_cast<std::uint32_t>(upstreams_.size());
+  built->host_header = host_header_of(upstream);
   std::vector<std::shared_ptr<balance::ServerState>> states;
   for (const config::Server& server : upstream.servers) {
     const auto addresses = base::resolve(server.address, false);

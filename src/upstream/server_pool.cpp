@@ -48,9 +48,9 @@ http::StreamWriter& Lease::open_stream(http::StreamReader& reader) {
   return connection_->codec_.open_stream(reader);
 }
 
-void Lease::release() {
-  ServerConnection* connection = std::exchange(connection_, nullptr);
-  if (connection != nullptr) connection->pool_.give_back(*connection);
+void Lease::give_back() {
+  ServerConnection& connection = *std::exchange(connection_, nullptr);
+  connection.pool_.give_back(connection);
 }
 
 Lease ServerPool::lease_idle() {

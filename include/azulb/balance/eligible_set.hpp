@@ -21,9 +21,13 @@ class EligibleSet {
   /// Indexes, ascending.
   std::span<const std::uint32_t> members() const { return members_; }
   /// Whether some member is not in `choice.tried`.
-  bool has_untried(const Choice& choice) const;
+  bool has_untried(const Choice& choice) const {
+    return members_.size() > choice.tried.size() || any_untried(choice);
+  }
 
  private:
+  bool any_untried(const Choice& choice) const;
+
   const UpstreamState& upstream_;
   std::uint64_t generation_ = 0;
   std::vector<std::uint32_t> members_;

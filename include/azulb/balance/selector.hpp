@@ -49,7 +49,12 @@ class Selector {
 };
 
 /// Whether `index` is in `choice.tried`. Linear: an exchange makes few attempts.
-bool is_tried(const Choice& choice, std::uint32_t index);
+inline bool is_tried(const Choice& choice, std::uint32_t index) {
+  for (const std::uint32_t tried : choice.tried) {
+    if (tried == index) return true;
+  }
+  return false;
+}
 
 /// The part of a policy that all workers share; owned by the UpstreamState. Called by any thread, lock-free.
 class Policy {

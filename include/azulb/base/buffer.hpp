@@ -44,7 +44,9 @@ class Buffer {
   void append(std::string_view text) { append(std::span(text.data(), text.size())); }
   /// Drops bytes at the front; an empty buffer gives its storage back.
   void consume(std::size_t size_bytes);
-  void clear();
+  void clear() {
+    if (storage_ != nullptr) release();
+  }
 
   void swap(Buffer& other) noexcept {
     std::swap(storage_, other.storage_);
@@ -54,6 +56,8 @@ class Buffer {
   }
 
  private:
+  void release();
+
   char* storage_ = nullptr;
   std::uint32_t begin_ = 0;
   std::uint32_t end_ = 0;

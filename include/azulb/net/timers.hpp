@@ -108,8 +108,11 @@ class TimerQueue {
 };
 
 inline void TimerList::start(Timer& timer) {
+  const std::int64_t deadline_ms = (queue_.now_ms_ + duration_ms_ + grain_ms_ - 1) & -grain_ms_;
+  // Often started again within one turn. In whatever list it stands, it is due when it should be.
+  if (timer.running() && timer.deadline_ms_ == deadline_ms) return;
   timer.unlink();
-  timer.deadline_ms_ = (queue_.now_ms_ + duration_ms_ + grain_ms_ - 1) & -grain_ms_;
+  timer.deadline_ms_ = deadline_ms;
   timers_.push_back(timer);
   if (timer.deadline_ms_ < queue_.next_deadline_ms_) queue_.next_deadline_ms_ = timer.deadline_ms_;
 }

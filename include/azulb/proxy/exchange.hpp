@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "azulb/base/assert.hpp"
 #include "azulb/base/buffer.hpp"
 #include "azulb/base/intrusive_list.hpp"
 #include "azulb/http/stored_request.hpp"
@@ -78,7 +79,10 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   void reclaim() override;
 
   // exchange.cpp: begin and end
-  void enter(ExchangePhase phase);
+  void enter(ExchangePhase phase) {
+    AZULB_ASSERT(may_follow(phase_, phase));
+    phase_ = phase;
+  }
   void route_request();
   void answer_route(std::uint32_t route);
   void finish(ErrorWord error);
@@ -93,6 +97,7 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   void stop_waiting();
   std::uint64_t request_hash() const;
   bool may_reuse_connection() const;
+  std::string_view host_for_server() const;
   void send_request();
   void forward_request_body(std::span<const char> bytes);
   void finish_request();

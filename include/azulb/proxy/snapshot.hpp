@@ -16,11 +16,15 @@
 
 namespace azulb::proxy {
 
+/// What a request's Host says to the server: config::Upstream::host_header, read once.
+enum class HostHeader : std::uint8_t { preserve, server, literal };
+
 /// One upstream: its configuration, its servers' addresses (in the order of the state's servers) and running
 /// state.
 struct UpstreamSnapshot {
   const config::Upstream* config = nullptr;
   std::uint32_t index = 0;
+  HostHeader host_header = HostHeader::preserve;
   std::vector<base::SocketAddress> addresses;
   std::shared_ptr<balance::UpstreamState> state;
   /// Requests of all workers that wait for a server; bounded by config->queue. Any thread.

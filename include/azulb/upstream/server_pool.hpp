@@ -78,9 +78,12 @@ class Lease {
   bool reused() const { return connection_->requests_ > 1; }
   /// Provably no byte of this stream's request has reached the kernel.
   bool nothing_sent() const { return connection_->codec_.nothing_sent(); }
-  void release();
+  void release() {
+    if (connection_ != nullptr) give_back();
+  }
 
  private:
+  void give_back();
   friend class ServerPool;
   explicit Lease(ServerConnection& connection) : connection_(&connection) {}
   ServerConnection* connection_ = nullptr;

@@ -31,6 +31,15 @@ void append_listener_families(const AdminSources& sources, Families& families) {
        [](const proxy::ListenerMetrics& listener) { return listener.bytes_received.value(); }},
       {"azulb_bytes_sent_total", "Bytes sent to clients.", MetricType::Counter,
        [](const proxy::ListenerMetrics& listener) { return listener.bytes_sent.value(); }},
+      {"azulb_tls_handshakes_total", "TLS handshakes of clients completed, resumed sessions included.",
+       MetricType::Counter,
+       [](const proxy::ListenerMetrics& listener) { return listener.tls_handshakes.value(); }},
+      {"azulb_tls_resumptions_total", "TLS handshakes of clients that resumed an earlier session.",
+       MetricType::Counter,
+       [](const proxy::ListenerMetrics& listener) { return listener.tls_resumptions.value(); }},
+      {"azulb_tls_failures_total", "TLS handshakes of clients that failed or did not end in time.",
+       MetricType::Counter,
+       [](const proxy::ListenerMetrics& listener) { return listener.tls_failures.value(); }},
   };
   for (const Entry& entry : entries) {
     Family family(entry.name, entry.help, entry.type);

@@ -38,7 +38,7 @@ void read_timeout(TableReader& table, ListenerTimeout& timeout) {
   table.duration("body", timeout.body);
   table.duration("send", timeout.send);
   table.duration("keepalive", timeout.keepalive);
-  table.unsupported({"tls_handshake"});
+  table.duration("tls_handshake", timeout.tls_handshake);
 }
 
 void read_limit(TableReader& table, ListenerLimit& limit) {
@@ -83,7 +83,8 @@ void read_listener(TableReader& table, Listener& listener, Once& bound) {
   read_trusted_proxies(table, listener);
   table.table("timeout", [&](TableReader& inner) { read_timeout(inner, listener.timeout); });
   table.table("limit", [&](TableReader& inner) { read_limit(inner, listener.limit); });
-  table.unsupported({"tls", "http2", "proxy_protocol"});
+  table.table("tls", [&](TableReader& inner) { read_listener_tls(inner, listener.tls.emplace()); });
+  table.unsupported({"http2", "proxy_protocol"});
 }
 
 }  // namespace azulb::config

@@ -87,6 +87,15 @@ void check_health_port(TableReader& table, const Upstream& upstream) {
   }
 }
 
+void check_tls_names(TableReader& table, const Upstream& upstream) {
+  const bool lacks_name = upstream.tls && upstream.tls->verify && upstream.tls->server_name.empty();
+  const bool has_unix = std::any_of(upstream.servers.begin(), upstream.servers.end(),
+                                    [](const Server& server) { return server.address.is_unix; });
+  if (lacks_name && has_unix)
+    table.report("tls", {"a server on a unix socket has no name that its certificate could prove: set "
+                         "tls.server_name, or tls.verify = false"});
+}
+
 }  // namespace
 
 void read_upstream(TableReader& table, Upstream& upstream) {
@@ -107,9 +116,11 @@ void read_upstream(TableReader& table, Upstream& upstream) {
   table.table("health", [&](TableReader& inner) { read_health(inner, upstream.health.emplace()); });
   table.table("outlier", [&](TableReader& inner) { read_outlier(inner, upstream.outlier); });
   table.table("retry", [&](TableReader& inner) { read_retry(inner, upstream.retry); });
+  table.table("tls", [&](TableReader& inner) { read_upstream_tls(inner, upstream.tls.emplace()); });
   check_health_port(table, upstream);
+  check_tls_names(table, upstream);
   table.unsupported({"protocol", "proxy_protocol", "slow_start", "max_connections", "panic_threshold",
-                     "region", "failover_threshold", "sticky", "tls", "discover"});
+                     "region", "failover_threshold", "sticky", "discover"});
 }
 
 }  // namespace azulb::config

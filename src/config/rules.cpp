@@ -160,6 +160,11 @@ std::optional<Fault> check_host_field(std::string_view value) {
   return Fault{quote(value) + " cannot stand in a Host field: expected HOST or HOST:PORT"};
 }
 
+std::optional<Fault> check_server_name(std::string_view value) {
+  if (value.empty() || is_host_name(value) || base::IpAddress::parse(value)) return {};
+  return Fault{quote(value) + " is neither a host name nor an address (without a port)"};
+}
+
 std::optional<Fault> check_host_header(std::string_view value) {
   static const std::vector<std::string_view> words{"preserve", "upstream"};
   if (std::find(words.begin(), words.end(), value) != words.end()) return {};

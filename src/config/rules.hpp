@@ -31,6 +31,8 @@ std::optional<Fault> check_request_target(std::string_view value);
 std::optional<Fault> check_host_pattern(std::string_view value);
 /// What may stand in a Host field: "example.com", "example.com:8080"; or nothing.
 std::optional<Fault> check_host_field(std::string_view value);
+/// What a certificate may be for: a host name or an address, without a port; or nothing.
+std::optional<Fault> check_server_name(std::string_view value);
 /// "preserve", "upstream" or what may stand in a Host field.
 std::optional<Fault> check_host_header(std::string_view value);
 /// RFC 9110 §5.5, ASCII only: no control characters but tab.

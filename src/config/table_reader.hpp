@@ -70,6 +70,7 @@ class TableReader {
     if (value) member = static_cast<Integer>(*value);
     return value.has_value();
   }
+  bool boolean(std::string_view key, bool& member);
   bool number(std::string_view key, double& member, Range<double> range);
   bool duration(std::string_view key, Milliseconds& member,
                 Range<Milliseconds> range = {1ms, kLongestTimeout});

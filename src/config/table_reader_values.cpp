@@ -69,6 +69,18 @@ std::optional<std::int64_t> TableReader::integer_value(std::string_view key, Ran
   return {};
 }
 
+bool TableReader::boolean(std::string_view key, bool& member) {
+  const toml::node* const found = node(key);
+  if (found == nullptr) return false;
+  const toml::value<bool>* const value = found->as_boolean();
+  if (value == nullptr) {
+    report_type(*found, path_of(key), "true or false");
+    return false;
+  }
+  member = value->get();
+  return true;
+}
+
 bool TableReader::number(std::string_view key, double& member, Range<double> range) {
   const toml::node* found = node(key);
   if (found == nullptr) return false;

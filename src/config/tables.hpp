@@ -36,6 +36,8 @@ void read_access_log(TableReader& table, AccessLog& access_log);
 /// `bound` holds every address azulb accepts on, in its canonical form.
 void read_admin(TableReader& table, Admin& admin, Once& bound);
 void read_listener(TableReader& table, Listener& listener, Once& bound);
+void read_listener_tls(TableReader& table, ListenerTls& tls);
+void read_upstream_tls(TableReader& table, UpstreamTls& tls);
 /// `number` counts from 1.
 void read_route(TableReader& table, std::size_t number, Route& route, Once& names, References& references);
 void read_upstream(TableReader& table, Upstream& upstream);

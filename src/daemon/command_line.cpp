@@ -11,6 +11,7 @@
 #include "azulb/daemon/demo.hpp"
 #include "azulb/daemon/process.hpp"
 #include "azulb/daemon/proxy_command.hpp"
+#include "azulb/tls/files.hpp"
 
 namespace azulb::daemon {
 namespace {
@@ -43,8 +44,23 @@ int serve(config::Config config) {
   return 0;
 }
 
+config::LoadOptions load_options() {
+  config::LoadOptions options;
+  const auto outcome = [](const auto& result) -> base::Result<void> {
+    if (!result) return tl::unexpected(result.error());
+    return {};
+  };
+  options.tls.certificate = [outcome](const std::string& cert, const std::string& key) {
+    return outcome(tls::read_credentials(cert, key));
+  };
+  options.tls.ocsp = [outcome](const std::string& path) { return outcome(tls::read_ocsp_response(path)); };
+  options.tls.bundle = tls::check_bundle;
+  options.tls.ciphers = tls::check_ciphers;
+  return options;
+}
+
 int run_file(const std::string& path, bool only_check) {
-  auto config = config::load_file(path);
+  auto config = config::load_file(path, load_options());
   if (!config) {
     report(config.error());
     return exit_failure;

@@ -161,7 +161,9 @@ void Process::start_health_checks() {
                          .state = upstream.state.get(),
                          .server = server,
                          .address = upstream.addresses[server],
-                         .address_text = upstream.state->server(server).address()});
+                         .address_text = upstream.state->server(server).address(),
+                         .tls = upstream.tls.get(),
+                         .tls_name = upstream.tls ? upstream.tls_names[server] : ""});
     }
   }
   prober_ = std::make_unique<upstream::Prober>(loop_, probe_scratch_, std::move(targets),

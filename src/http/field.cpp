@@ -63,6 +63,7 @@ constexpr std::array names = {
 };
 
 constexpr std::string_view forwarded_prefix = "x-forwarded-";
+constexpr std::string_view ssl_client_prefix = "x-ssl-client-";
 constexpr std::size_t longest_name = 24;
 constexpr std::size_t slot_count = 256;
 
@@ -146,23 +147,27 @@ FieldId listed_id(std::string_view name) {
   return same ? candidate.id : FieldId::other;
 }
 
+bool begins_with(std::string_view name, std::string_view prefix) {
+  return name.size() > prefix.size() && equal_lower(name.data(), prefix.data(), prefix.size());
+}
+
 FieldId known_id(std::string_view name) {
   if (const FieldId id = listed_id(name); id != FieldId::other) return id;
-  if (name.size() > forwarded_prefix.size() && (name[0] | 0x20) == 'x' &&
-      equal_lower(name.data(), forwarded_prefix.data(), forwarded_prefix.size())) {
-    return FieldId::x_forwarded_other;
-  }
+  if (name.empty() || (name[0] | 0x20) != 'x') return FieldId::other;
+  if (begins_with(name, forwarded_prefix)) return FieldId::x_forwarded_other;
+  if (begins_with(name, ssl_client_prefix)) return FieldId::x_ssl_client;
   return FieldId::other;
 }
 
 FieldId id_with_underscores(std::string_view name) {
   std::array<char, longest_name> dashed;
-  // A longer name can only be X_Forwarded_something: its beginning decides.
+  // A longer name can only be X_Forwarded_something or X_SSL_Client_something: its beginning decides.
   const std::size_t size = name.size() < dashed.size() ? name.size() : dashed.size();
   for (std::size_t i = 0; i < size; ++i)
     dashed[i] = name[i] == '_' ? '-' : name[i];
   const FieldId id = known_id({dashed.data(), size});
-  if (id == FieldId::other || (size < name.size() && id != FieldId::x_forwarded_other)) return FieldId::other;
+  const bool by_beginning = id == FieldId::x_forwarded_other || id == FieldId::x_ssl_client;
+  if (id == FieldId::other || (size < name.size() && !by_beginning)) return FieldId::other;
   return id == FieldId::remote_addr ? FieldId::remote_addr : FieldId::underscore_twin;
 }
 

@@ -96,7 +96,8 @@ void believe(const Field& field, ForwardedValues& values) {
 constexpr std::uint64_t always_replaced =
     id_bit(FieldId::x_forwarded_for) | id_bit(FieldId::x_forwarded_proto) |
     id_bit(FieldId::x_forwarded_host) | id_bit(FieldId::x_forwarded_port) | id_bit(FieldId::x_real_ip) |
-    id_bit(FieldId::x_request_id) | id_bit(FieldId::remote_addr) | id_bit(FieldId::underscore_twin);
+    id_bit(FieldId::x_request_id) | id_bit(FieldId::x_ssl_client) | id_bit(FieldId::remote_addr) |
+    id_bit(FieldId::underscore_twin);
 constexpr std::uint64_t only_from_trusted =
     id_bit(FieldId::x_client_ip) | id_bit(FieldId::forwarded) | id_bit(FieldId::x_forwarded_other);
 constexpr std::uint64_t believed = id_bit(FieldId::x_forwarded_proto) | id_bit(FieldId::x_forwarded_host) |
@@ -164,6 +165,10 @@ void judge_forwarded(const ConnectionFacts& connection, RequestHead& head, const
   values.peer_ip = {values.peer_text.data(), connection.peer.format(values.peer_text.data())};
   values.client_ip = values.peer_ip;
   values.proto = connection.tls ? "https" : "http";
+  if (connection.verifies_clients) {
+    values.client_verify = connection.client_subject.empty() ? "NONE" : "SUCCESS";
+    values.client_subject = connection.client_subject;
+  }
   values.host = info.host;
   values.port = format_port(connection.port, values.port_text);
   if (values.peer_trusted && head.has(FieldId::x_forwarded_for)) {

@@ -133,6 +133,8 @@ void write_forwarded(const RequestHead& head, const ForwardedValues& values, Out
   if (!values.host.empty()) output.put("X-Forwarded-Host: ", values.host, "\r\n");
   if (!values.port.empty()) output.put("X-Forwarded-Port: ", values.port, "\r\n");
   output.put("X-Request-ID: ", values.request_id, "\r\nREMOTE_ADDR: ", values.client_ip, "\r\n");
+  if (!values.client_verify.empty()) output.put("X-SSL-Client-Verify: ", values.client_verify, "\r\n");
+  if (!values.client_subject.empty()) output.put("X-SSL-Client-S-DN: ", values.client_subject, "\r\n");
 }
 
 /// "Connection" with what is hop-by-hop here; nothing for an ordinary request, as HTTP/1.1 persists by

@@ -52,7 +52,8 @@ constexpr std::uint64_t never_named_away = ids({FieldId::host,
                                                 FieldId::x_forwarded_port,
                                                 FieldId::x_forwarded_proto,
                                                 FieldId::x_real_ip,
-                                                FieldId::x_request_id});
+                                                FieldId::x_request_id,
+                                                FieldId::x_ssl_client});
 
 /// Marks the fields that one Connection value names. Elements that need no look at the fields are passed
 /// over, and the work is bounded: no more elements are looked up than a sane message has.
@@ -116,7 +117,8 @@ constexpr std::uint64_t not_in_trailers = dropped_from_requests | ids({FieldId::
                                                                        FieldId::x_forwarded_port,
                                                                        FieldId::x_forwarded_proto,
                                                                        FieldId::x_real_ip,
-                                                                       FieldId::x_request_id});
+                                                                       FieldId::x_request_id,
+                                                                       FieldId::x_ssl_client});
 
 bool begins_with(std::string_view name, std::string_view prefix) {
   return name.size() >= prefix.size() && equal_ignore_case(name.substr(0, prefix.size()), prefix);

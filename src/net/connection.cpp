@@ -3,7 +3,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,6 +34,14 @@ void Connection::adopt(int descriptor) {
   loop_.defer(*this);
 }
 
+void Connection::adopt(int descriptor, std::unique_ptr<tls::Session> session, TimerList& handshake_timeout) {
+  adopt(descriptor);
+  session_ = std::move(session);
+  session_->attach(descriptor);
+  shaking_hands_ = true;
+  if (ensure_watched()) handshake_timeout.start(write_timer_);
+}
+
 bool Connection::ensure_watched() {
   if (watched_) return true;
   write_timer_.stop();
@@ -48,7 +55,7 @@ bool Connection::ensure_watched() {
   return watched_;
 }
 
-int Connection::connect(const base::SocketAddress& address) {
+int Connection::connect(const base::SocketAddress& address, std::unique_ptr<tls::Session> session) {
   AZULB_ASSERT(descriptor_ < 0);
   const int descriptor = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return errno;
@@ -63,6 +70,11 @@ int Connection::connect(const base::SocketAddress& address) {
     return system_error;
   }
   connecting_ = true;
+  if (session != nullptr) {
+    session_ = std::move(session);
+    session_->attach(descriptor);
+    shaking_hands_ = true;
+  }
   watched_ = loop_.watch(descriptor_, *this);
   if (watched_) return 0;
   const int system_error = errno;
@@ -72,13 +84,18 @@ int Connection::connect(const base::SocketAddress& address) {
 
 void Connection::on_events(std::uint32_t events) {
   if (!open()) return;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer_closed_ = true;
   if (connecting_) {
     if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) return;
     finish_connecting();
     if (!open()) return;
   }
-  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer_closed_ = true;
+  if (shaking_hands_) {
+    shake_hands();
+    if (!open() || shaking_hands_) return;
+  }
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) readable_ = true;
+  if (session_ != nullptr) readable_ = true;  // it may have had to write first (a key update)
   // A hang-up after our own end is only the peer's: what it sent before can still be read.
   const bool broken = (events & EPOLLERR) != 0 || ((events & EPOLLHUP) != 0 && !end_wanted_);
   if (paused_ && fail_while_paused_ && broken) {
@@ -101,12 +118,18 @@ void Connection::finish_connecting() {
     fail(system_error);
     return;
   }
-  if (end_wanted_ && output_.empty()) shutdown(descriptor_, SHUT_WR);
-  handler_.on_connected();
+  if (shaking_hands_) return;
+  if (end_wanted_ && output_.empty()) shut_down_writing();
+  handler_->on_connected();
 }
 
 void Connection::on_deferred() {
   if (!open() || connecting_) return;
+  if (shaking_hands_) {
+    if (failure_ != 0) return fail(failure_);  // it could not be watched
+    shake_hands();
+    if (!open() || shaking_hands_) return;
+  }
   read_and_deliver();
 }
 
@@ -120,7 +143,7 @@ void Connection::read_and_deliver() {
     fail(failure_);
   } else if (failure_ == 0 && ended_ && !end_told_) {
     end_told_ = true;
-    handler_.on_end();
+    handler_->on_end();
   } else if (readable_ || offer_again_) {
     loop_.defer(*this);  // one read a turn: a fast peer does not starve the others
   }
@@ -130,7 +153,7 @@ void Connection::deliver_unconsumed() {
   offer_again_ = false;
   if (input_.empty()) return;
   delivering_ = true;
-  const std::size_t consumed = handler_.on_bytes(input_.bytes());
+  const std::size_t consumed = handler_->on_bytes(input_.bytes());
   loop_.gather().settle();  // what was gathered may point into the bytes about to be dropped
   delivering_ = false;
   if (open()) {
@@ -145,10 +168,7 @@ void Connection::receive() {
   std::span<char> room = append ? input_.prepare(read_behind_bytes) : loop_.read_buffer();
   room = room.first(
       std::min<std::size_t>(room.size(), std::exchange(read_limit_bytes_, Loop::read_buffer_bytes)));
-  ssize_t count;
-  do {
-    count = receive_bytes(descriptor_, room.data(), room.size());
-  } while (count < 0 && errno == EINTR);
+  const ssize_t count = read_some(room);
   if (count <= 0) {
     readable_ = false;
     if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
@@ -162,8 +182,6 @@ void Connection::receive() {
   }
   const auto received = static_cast<std::size_t>(count);
   received_bytes_ += received;
-  // A short read emptied the socket, unless the peer's end stands behind it.
-  if (received < room.size() && !peer_closed_) readable_ = false;
   if (append) {
     input_.commit(received);
     deliver_unconsumed();
@@ -171,7 +189,7 @@ void Connection::receive() {
     return;
   }
   const std::span<const char> bytes = room.first(received);
-  const std::size_t consumed = handler_.on_bytes(bytes);
+  const std::size_t consumed = handler_->on_bytes(bytes);
   if (!open()) return;
   AZULB_ASSERT(consumed <= received);
   input_.append(bytes.subspan(consumed));
@@ -200,20 +218,8 @@ void Connection::expect_end() {
 void Connection::transmit(std::span<iovec> parts, std::size_t size_bytes) {
   if (!open()) return;
   std::size_t sent = 0;
-  if (output_.empty() && !connecting_) {
-    ssize_t count;
-    if (parts.size() == 1) {
-      do {
-        count = send_bytes(descriptor_, parts[0].iov_base, parts[0].iov_len);
-      } while (count < 0 && errno == EINTR);
-    } else {
-      msghdr message{};
-      message.msg_iov = parts.data();
-      message.msg_iovlen = parts.size();
-      do {
-        count = send_message(descriptor_, message);
-      } while (count < 0 && errno == EINTR);
-    }
+  if (output_.empty() && !connecting_ && !shaking_hands_) {
+    const ssize_t count = write_some(parts);
     if (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
       write_failed(errno);
       return;
@@ -224,7 +230,7 @@ void Connection::transmit(std::span<iovec> parts, std::size_t size_bytes) {
   if (sent < size_bytes) {
     queue(parts, sent);
   } else if (end_wanted_) {
-    shutdown(descriptor_, SHUT_WR);
+    shut_down_writing();
   }
 }
 
@@ -242,9 +248,8 @@ void Connection::queue(std::span<iovec> parts, std::size_t skip_bytes) {
 void Connection::flush_output() {
   const std::size_t before = output_.size();
   while (!output_.empty()) {
-    const ssize_t count = send_bytes(descriptor_, output_.data(), output_.size());
+    const ssize_t count = write_some(output_.bytes());
     if (count < 0) {
-      if (errno == EINTR) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK) break;
       write_failed(errno);
       return;
@@ -255,13 +260,13 @@ void Connection::flush_output() {
   if (output_.size() == before) return;
   if (output_.empty()) {
     write_timer_.stop();
-    if (end_wanted_) shutdown(descriptor_, SHUT_WR);
+    if (end_wanted_) shut_down_writing();
   } else if (write_timeout_ != nullptr) {
     write_timeout_->start(write_timer_);
   }
   if (output_.empty() || (above_low_ && output_.size() <= queue_low_bytes)) {
     above_low_ = false;
-    handler_.on_drained();
+    handler_->on_drained();
   }
 }
 
@@ -281,7 +286,7 @@ void Connection::fail(int system_error) {
   failure_ = 0;
   readable_ = false;
   end_told_ = true;
-  handler_.on_failure(system_error);
+  handler_->on_failure(system_error);
 }
 
 void Connection::on_timeout() {
@@ -302,12 +307,13 @@ void Connection::end_writing() {
   flush();
   if (!open()) return;
   end_wanted_ = true;
-  if (output_.empty() && !connecting_) shutdown(descriptor_, SHUT_WR);
+  if (output_.empty() && !connecting_ && !shaking_hands_) shut_down_writing();
 }
 
 void Connection::close() {
   if (!open()) return;
   flush();
+  if (session_ != nullptr) session_->end_writing();
   close_descriptor();
 }
 
@@ -326,17 +332,13 @@ void Connection::close_descriptor() {
   close_socket(descriptor_);  // which also takes it out of the epoll set
   descriptor_ = -1;
   connecting_ = false;
+  shaking_hands_ = false;
   watched_ = false;
+  session_.reset();
   cancel();
   write_timer_.stop();
   if (!delivering_) input_.clear();
   output_.clear();
-}
-
-bool Connection::has_pending_input() const {
-  char byte;
-  const ssize_t count = recv(descriptor_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return count >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
 }  // namespace azulb::net

@@ -65,7 +65,14 @@ void Attempt::on_connected() {
 }
 
 void Attempt::on_connect_failure(int system_error) {
-  exchange_.attempt_failed(connect_failure(system_error));
+  const std::string_view failure = lease_.tls_failure();
+  if (failure.empty()) return exchange_.attempt_failed(connect_failure(system_error));
+  if (upstream_->servers[server_].tls_warning.due(exchange_.worker().loop().now_ms())) {
+    const balance::UpstreamState& state = *upstream_->snapshot->state;
+    base::log_warn("upstream {}: server {}: TLS: {}", state.settings().name, state.server(server_).name(),
+                   failure);
+  }
+  exchange_.attempt_failed(tls_failure);
 }
 
 void Attempt::end() {

@@ -1,5 +1,10 @@
 #include "azulb/proxy/client_connection.hpp"
 
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "azulb/base/log.hpp"
 #include "azulb/proxy/exchange.hpp"
 #include "azulb/proxy/worker.hpp"
 
@@ -20,8 +25,50 @@ ClientConnection::ClientConnection(WorkerListener& listener, const base::SocketA
 void ClientConnection::start(int descriptor) {
   connection_.set_write_timeout(listener_.send_timeout);
   connection_.set_fail_while_paused(true);
-  connection_.adopt(descriptor);
+  if (listener_.tls == nullptr) {
+    connection_.adopt(descriptor);
+    codec_.start();
+    return;
+  }
+  std::unique_ptr<tls::Session> session = listener_.tls->make_session();
+  if (session == nullptr) {
+    connection_.adopt(descriptor);
+    on_failure(ENOMEM);
+    return;
+  }
+  connection_.set_handler(*this);
+  connection_.adopt(descriptor, std::move(session), *listener_.handshake_timeout);
+}
+
+void ClientConnection::on_connected() {
+  const tls::Session& session = *connection_.tls();
+  ListenerMetrics& metrics = listener_.worker.metrics().listener(listener_.index);
+  metrics.tls_handshakes.add();
+  if (session.resumed()) metrics.tls_resumptions.add();
+  if (std::string subject = session.peer_subject(); !subject.empty())
+    certificate_subject_ = std::make_unique<const std::string>(std::move(subject));
+  connection_.set_handler(codec_);
   codec_.start();
+}
+
+void ClientConnection::on_failure(int system_error) {
+  if (system_error == EPROTONOSUPPORT) {
+    // Plain HTTP: it is told so in its own tongue.
+    lacks_tls_ = true;
+    connection_.set_handler(codec_);
+    connection_.continue_plain();
+    codec_.start();
+    return;
+  }
+  listener_.worker.metrics().listener(listener_.index).tls_failures.add();
+  const tls::Session* const session = connection_.tls();
+  const bool by_tls = session != nullptr && !session->failure().empty();
+  if (base::log_enabled(base::LogLevel::debug)) {
+    base::log_debug("listener {}: TLS handshake with {} failed: {}", listener_.config.name, peer_ip_.text(),
+                    by_tls ? session->failure() : std::strerror(system_error));
+  }
+  connection_.close();
+  on_connection_closed();
 }
 
 void ClientConnection::abort() {

@@ -36,10 +36,13 @@ void Exchange::on_request(http::StoredRequest request) {
   begun_ns_ -= std::int64_t{request_->head_ms} * 1'000'000;
   worker_.metrics().listener(client_.listener().index).requests.add();
   const config::Listener& listener = client_.listener().config;
-  const http::ConnectionFacts facts{.peer = client_.peer_ip(),
-                                    .tls = false,
-                                    .port = client_.local_port(),
-                                    .trusted_proxies = listener.trusted_proxies};
+  const http::ConnectionFacts facts{
+      .peer = client_.peer_ip(),
+      .tls = client_.is_encrypted(),
+      .port = client_.local_port(),
+      .trusted_proxies = listener.trusted_proxies,
+      .verifies_clients = listener.tls && listener.tls->client_verify != config::ClientVerify::off,
+      .client_subject = client_.certificate_subject()};
   http::judge_forwarded(
       facts, request_->head, request_->info,
       [](void* random) { return static_cast<base::Random*>(random)->next(); }, &worker_.random(),
@@ -81,6 +84,7 @@ void Exchange::on_bad_request(http::BadRequest bad) {
 
 void Exchange::route_request() {
   if (client_.refused()) return reply_error(ErrorWord::too_many_connections);
+  if (client_.lacks_tls()) return answer_plain_client();
   const Snapshot& snapshot = worker_.snapshot();
   const auto route = snapshot.router().match(client_.listener().index, *request_);
   if (!route) return reply_error(ErrorWord::not_found, "no route for this host and path");
@@ -100,18 +104,28 @@ void Exchange::route_request() {
   choose_server();
 }
 
+void Exchange::answer_plain_client() {
+  if (!client_.listener().config.tls->redirect_http)
+    return reply_error(ErrorWord::bad_request, "plain HTTP came to a port that speaks HTTPS");
+  const std::uint16_t port = client_.local_port();
+  const std::string port_text = port == 0 || port == 443 ? std::string() : ":" + std::to_string(port);
+  answer_redirect({.status = 308, .to = "https://${host}" + port_text + "${target}"});
+}
+
+void Exchange::answer_redirect(const config::Redirect& redirect) {
+  std::array<char, 16 * 1024> location;
+  const std::size_t size = write_redirect_location(
+      redirect, *request_, client_.is_encrypted() ? "https" : "http", location.data(), location.size());
+  if (size == 0) return reply_error(ErrorWord::bad_request, "the redirect needs a Host");
+  if (size > location.size())
+    return reply_error(ErrorWord::bad_request, "the redirect's target is too long", 414);
+  const http::Field fields[] = {http::make_field("Location", std::string_view(location.data(), size))};
+  reply({.status = redirect.status, .fields = fields});
+}
+
 void Exchange::answer_route(std::uint32_t index) {
   const config::Route& route = worker_.snapshot().config().routes[index];
-  if (route.redirect) {
-    std::array<char, 16 * 1024> location;
-    const std::size_t size =
-        write_redirect_location(*route.redirect, *request_, "http", location.data(), location.size());
-    if (size == 0) return reply_error(ErrorWord::bad_request, "the redirect needs a Host");
-    if (size > location.size())
-      return reply_error(ErrorWord::bad_request, "the redirect's target is too long", 414);
-    const http::Field fields[] = {http::make_field("Location", std::string_view(location.data(), size))};
-    return reply({.status = route.redirect->status, .fields = fields});
-  }
+  if (route.redirect) return answer_redirect(*route.redirect);
   reply({.status = route.respond->status,
          .body = route.respond->body,
          .content_type = route.respond->content_type});

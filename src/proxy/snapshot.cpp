@@ -61,13 +61,57 @@ HostHeader host_header_of(const config::Upstream& upstream) {
   return upstream.host_header == "upstream" ? HostHeader::server : HostHeader::literal;
 }
 
+// What azulb speaks over TLS (ALPN).
+constexpr const char* http1_protocol = "http/1.1";
+
+tls::ServerSettings server_tls_settings(const config::Listener& listener) {
+  const config::ListenerTls& tls = *listener.tls;
+  tls::ServerSettings settings{
+      .certificates = {},
+      .min_version = tls.min_version == config::TlsVersion::tls13 ? tls::Version::tls13 : tls::Version::tls12,
+      .ciphers = tls.ciphers,
+      .client_ca = tls.client_ca,
+      .client_verify = static_cast<tls::ClientVerify>(tls.client_verify),
+      .session_tickets = tls.session_tickets,
+      .application_protocols = {http1_protocol},
+      .scope = listener.name,
+  };
+  for (const config::Certificate& certificate : tls.certificates)
+    settings.certificates.push_back({certificate.cert, certificate.key, certificate.ocsp});
+  return settings;
+}
+
+tls::ClientSettings client_tls_settings(const config::UpstreamTls& tls) {
+  return {.verify = tls.verify,
+          .ca = tls.ca,
+          .certificate = tls.cert,
+          .key = tls.key,
+          .application_protocols = {http1_protocol}};
+}
+
 }  // namespace
+
+base::Result<void> Snapshot::build_listener_tls(const config::Listener& listener) {
+  std::shared_ptr<tls::ServerContext> context;
+  if (listener.tls) {
+    auto built = tls::ServerContext::build(server_tls_settings(listener));
+    if (!built) return base::failure("listener " + listener.name + ": tls: " + built.error().message);
+    context = std::move(*built);
+  }
+  listener_tls_.push_back(std::move(context));
+  return {};
+}
 
 base::Result<void> Snapshot::build_upstream(const config::Upstream& upstream) {
   auto built = std::make_unique<UpstreamSnapshot>();
   built->config = &upstream;
   built->index = static_cast<std::uint32_t>(upstreams_.size());
   built->host_header = host_header_of(upstream);
+  if (upstream.tls) {
+    auto context = tls::ClientContext::build(client_tls_settings(*upstream.tls));
+    if (!context) return base::failure("upstream " + upstream.name + ": tls: " + context.error().message);
+    built->tls = std::move(*context);
+  }
   std::vector<std::shared_ptr<balance::ServerState>> states;
   for (const config::Server& server : upstream.servers) {
     const auto addresses = base::resolve(server.address, false);
@@ -78,6 +122,10 @@ base::Result<void> Snapshot::build_upstream(const config::Upstream& upstream) {
     }
     for (const base::SocketAddress& address : *addresses) {
       built->addresses.push_back(address);
+      if (upstream.tls) {
+        const std::string& name = upstream.tls->server_name;
+        built->tls_names.push_back(name.empty() && !server.address.is_unix ? server.address.host : name);
+      }
       states.push_back(std::make_shared<balance::ServerState>(
           server_settings(upstream, server, address, addresses->size() > 1)));
     }
@@ -101,6 +149,10 @@ MetricLabels Snapshot::metric_labels() const {
 
 base::Result<std::shared_ptr<Snapshot>> Snapshot::build(config::Config config) {
   std::shared_ptr<Snapshot> snapshot(new Snapshot(std::move(config)));
+  for (const config::Listener& listener : snapshot->config_.listeners) {
+    if (auto built = snapshot->build_listener_tls(listener); !built)
+      return tl::unexpected<base::Error>(built.error());
+  }
   for (const config::Upstream& upstream : snapshot->config_.upstreams) {
     if (auto built = snapshot->build_upstream(upstream); !built)
       return tl::unexpected<base::Error>(built.error());

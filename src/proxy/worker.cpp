@@ -56,7 +56,10 @@ std::string_view HttpDate::text() {
 
 WorkerListener::WorkerListener(Worker& owner, const config::Listener& listener, std::uint32_t listener_index,
                                const std::vector<const net::BoundSocket*>& sockets)
-    : worker(owner), config(listener), index(listener_index) {
+    : worker(owner),
+      config(listener),
+      index(listener_index),
+      tls(owner.snapshot().listener_tls(listener_index)) {
   net::TimerQueue& timers = owner.loop().timers();
   codec_settings = {.limits = {.start_line_bytes = config.limit.request_line,
                                .header_bytes = config.limit.header_bytes,
@@ -68,6 +71,7 @@ WorkerListener::WorkerListener(Worker& owner, const config::Listener& listener, 
                     .habit = &client_habit};
   body_timeout = &timers.list(config.timeout.body);
   send_timeout = &timers.list(config.timeout.send);
+  handshake_timeout = &timers.list(config.timeout.tls_handshake);
   for (const net::BoundSocket* socket : sockets) {
     sockets_.push_back(std::make_unique<net::ListeningSocket>(owner.loop(), *socket, *this));
   }
@@ -158,6 +162,8 @@ void Worker::build_upstreams() {
                                             .idle = config.keepalive.idle,
                                             .requests = config.keepalive.requests,
                                             .write_timeout = upstream.idle_timeout,
+                                            .tls = snapshot.tls.get(),
+                                            .tls_name = snapshot.tls ? snapshot.tls_names[server] : "",
                                             .idle_gauge = &metrics_.server(index, server).connections_idle};
       upstream.servers[server].pool = std::make_unique<upstream::ServerPool>(pool_context_, settings);
     }

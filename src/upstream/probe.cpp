@@ -71,7 +71,12 @@ const config::Health& Probe::health() const {
 
 void Probe::begin() {
   loop_.timers().list(health().timeout).start(timer_);
-  connect_error_ = connection_.connect(prober_->checks_[index_].address);
+  Prober::Check& check = prober_->checks_[index_];
+  std::unique_ptr<tls::Session> session;
+  if (check.target.tls != nullptr)
+    session = check.target.tls->make_session(check.target.tls_name, check.resumption);
+  const bool lacks_session = check.target.tls != nullptr && session == nullptr;
+  connect_error_ = lacks_session ? ENOMEM : connection_.connect(check.address, std::move(session));
   if (connect_error_ != 0) loop_.defer(*this);
 }
 
@@ -112,7 +117,9 @@ void Probe::on_connect_failure(int system_error) {
 void Probe::connect_failed(int system_error) {
   if (prober_ == nullptr) return;
   if (!net::is_own_shortage(system_error)) {
-    report(false, error_text(system_error));
+    const tls::Session* const session = connection_.tls();
+    const bool by_tls = session != nullptr && !session->failure().empty();
+    report(false, by_tls ? "TLS: " + session->failure() : error_text(system_error));
     return;
   }
   Prober* prober = prober_;

@@ -43,8 +43,9 @@ Prober::Prober(net::Loop& loop, http1::CodecScratch& scratch, std::vector<ProbeT
       probes_(std::make_shared<base::Slab<Probe>>()) {
   checks_.reserve(targets.size());
   for (ProbeTarget& target : targets) {
-    const base::SocketAddress address = checked_address(target);
-    checks_.push_back({.target = std::move(target), .address = address});
+    Check& check = checks_.emplace_back();
+    check.address = checked_address(target);
+    check.target = std::move(target);
   }
 }
 

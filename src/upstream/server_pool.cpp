@@ -1,6 +1,8 @@
 #include "azulb/upstream/server_pool.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <memory>
 
 #include "azulb/base/assert.hpp"
 
@@ -48,6 +50,11 @@ http::StreamWriter& Lease::open_stream(http::StreamReader& reader) {
   return connection_->codec_.open_stream(reader);
 }
 
+std::string_view Lease::tls_failure() const {
+  const tls::Session* const session = connection_->connection_.tls();
+  return session != nullptr ? std::string_view(session->failure()) : std::string_view();
+}
+
 void Lease::give_back() {
   ServerConnection& connection = *std::exchange(connection_, nullptr);
   connection.pool_.give_back(connection);
@@ -73,9 +80,15 @@ Lease ServerPool::lease_idle() {
 }
 
 tl::expected<Lease, int> ServerPool::connect(ConnectHandler& handler) {
+  std::unique_ptr<tls::Session> session;
+  if (settings_.tls != nullptr) {
+    session = settings_.tls->make_session(settings_.tls_name, resumption_);
+    if (session == nullptr) return tl::unexpected<int>(ENOMEM);
+  }
   ServerConnection& connection = context_.connections.create(*this);
   connection.connection_.set_write_timeout(settings_.write_timeout);
-  if (const int system_error = connection.connection_.connect(settings_.address); system_error != 0) {
+  if (const int system_error = connection.connection_.connect(settings_.address, std::move(session));
+      system_error != 0) {
     context_.connections.destroy(connection);
     return tl::unexpected<int>(system_error);
   }

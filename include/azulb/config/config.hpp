@@ -59,6 +59,7 @@ struct ListenerTimeout {
   Milliseconds body = 30s;
   Milliseconds send = 30s;
   Milliseconds keepalive = 75s;
+  Milliseconds tls_handshake = 10s;
 
   bool operator==(const ListenerTimeout&) const = default;
 };
@@ -74,6 +75,29 @@ struct ListenerLimit {
   bool operator==(const ListenerLimit&) const = default;
 };
 
+struct Certificate {
+  std::string cert;  // paths, as are the following
+  std::string key;
+  std::string ocsp;  // empty = nothing is stapled
+
+  bool operator==(const Certificate&) const = default;
+};
+
+enum class TlsVersion { tls12, tls13 };
+enum class ClientVerify { off, optional, required };
+
+struct ListenerTls {
+  std::vector<Certificate> certificates;  // at least one
+  TlsVersion min_version = TlsVersion::tls12;
+  std::string ciphers;    // of TLS 1.2; empty = Mozilla's intermediate
+  std::string client_ca;  // a path
+  ClientVerify client_verify = ClientVerify::off;
+  bool session_tickets = true;
+  bool redirect_http = false;
+
+  bool operator==(const ListenerTls&) const = default;
+};
+
 struct Listener {
   std::string name;
   std::vector<base::HostPort> address;
@@ -81,6 +105,7 @@ struct Listener {
   std::vector<base::Network> trusted_proxies;
   ListenerTimeout timeout;
   ListenerLimit limit;
+  std::optional<ListenerTls> tls;
 
   bool operator==(const Listener&) const = default;
 };
@@ -215,6 +240,16 @@ struct Retry {
   bool operator==(const Retry&) const = default;
 };
 
+struct UpstreamTls {
+  bool verify = true;
+  std::string ca;           // a path; empty = the system's
+  std::string server_name;  // empty = the server's host
+  std::string cert;         // a path, with key; empty = none
+  std::string key;
+
+  bool operator==(const UpstreamTls&) const = default;
+};
+
 struct Upstream {
   std::string name;
   Balance balance = Balance::round_robin;
@@ -229,6 +264,7 @@ struct Upstream {
   std::optional<Health> health;
   Outlier outlier;
   Retry retry;
+  std::optional<UpstreamTls> tls;
 
   bool operator==(const Upstream&) const = default;
 };

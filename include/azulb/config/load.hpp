@@ -56,11 +56,24 @@ base::Result<std::string> read_small_file(const std::string& path);
 /// How many CPUs this process may run on (sched_getaffinity), at least 1.
 unsigned available_cpus();
 
+/// What only a TLS library can judge; the errors name the file and the reason. What is not set is not judged.
+struct TlsChecks {
+  /// Whether a certificate and its private key can be read and belong together.
+  std::function<base::Result<void>(const std::string& cert, const std::string& key)> certificate;
+  /// Whether a file is a response to staple.
+  std::function<base::Result<void>(const std::string& path)> ocsp;
+  /// Whether a file is a bundle of CA certificates.
+  std::function<base::Result<void>(const std::string& path)> bundle;
+  /// Whether a list of ciphers for TLS 1.2 names only such.
+  std::function<base::Result<void>(const std::string& ciphers)> ciphers;
+};
+
 /// What the loader takes from outside the text.
 struct LoadOptions {
   Environment environment = process_environment;
   FileReader read_file = read_small_file;  // for admin.token_file, and for the file of load_file
   unsigned cpus = 0;                       // what workers = "auto" means; 0 = available_cpus()
+  TlsChecks tls = {};
   KeyObserver key_observer = nullptr;
 };
 

@@ -66,6 +66,7 @@ enum class FieldId : std::uint8_t {
   x_forwarded_proto,
   x_real_ip,
   x_request_id,
+  x_ssl_client,  // any name that begins with X-SSL-Client-: what azulb tells of a client's certificate
   count_,
 };
 static_assert(static_cast<unsigned>(FieldId::count_) <= 64);

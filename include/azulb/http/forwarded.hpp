@@ -1,4 +1,4 @@
-// Who asks: X-Forwarded-*, X-Real-IP, REMOTE_ADDR and X-Request-ID, and whom to believe.
+// Who asks: X-Forwarded-*, X-Real-IP, REMOTE_ADDR, X-Request-ID and X-SSL-Client-*, and whom to believe.
 #pragma once
 
 #include <array>
@@ -18,6 +18,8 @@ struct ConnectionFacts {
   bool tls = false;
   std::uint16_t port = 0;  // the listener's; 0 for a unix socket
   std::span<const base::Network> trusted_proxies;
+  bool verifies_clients = false;    // their certificates
+  std::string_view client_subject;  // of the verified certificate; empty: the client gave none
 };
 
 /// The values azulb sets. Views point into the head, into constants, or into this object: it must not move
@@ -28,13 +30,15 @@ struct ForwardedValues {
   ForwardedValues& operator=(const ForwardedValues&) = delete;
 
   bool peer_trusted = false;
-  base::IpAddress client;       // of the request: the peer, or the rightmost untrusted of X-Forwarded-For
-  std::string_view client_ip;   // X-Real-IP and REMOTE_ADDR
-  std::string_view peer_ip;     // what is appended to (or is) X-Forwarded-For
-  std::string_view proto;       // "http" or "https"
-  std::string_view host;        // X-Forwarded-Host; empty = not written
-  std::string_view port;        // X-Forwarded-Port; empty = not written
-  std::string_view request_id;  // passed on or made
+  base::IpAddress client;           // of the request: the peer, or the rightmost untrusted of X-Forwarded-For
+  std::string_view client_ip;       // X-Real-IP and REMOTE_ADDR
+  std::string_view peer_ip;         // what is appended to (or is) X-Forwarded-For
+  std::string_view proto;           // "http" or "https"
+  std::string_view host;            // X-Forwarded-Host; empty = not written
+  std::string_view port;            // X-Forwarded-Port; empty = not written
+  std::string_view request_id;      // passed on or made
+  std::string_view client_verify;   // X-SSL-Client-Verify, "SUCCESS" or "NONE"; empty = not written
+  std::string_view client_subject;  // X-SSL-Client-S-DN; empty = not written
 
   std::array<char, 48> peer_text;
   std::array<char, 8> port_text;
@@ -52,9 +56,9 @@ void make_request_id(std::uint64_t random_high, std::uint64_t random_low, std::a
 using RandomSource = std::uint64_t (*)(void* context);
 
 /// Fills `values` and marks (Field::drop) the client's fields that azulb replaces or discards: X-Real-IP,
-/// X-Request-ID, Remote-Addr/REMOTE_ADDR and underscore twins always; X-Client-IP, Forwarded and unknown
-/// X-Forwarded-* unless the peer is trusted; X-Forwarded-For, -Proto, -Host, -Port always, as a trusted
-/// peer's are in `values` or are written by write_request_head joined with the peer.
+/// X-Request-ID, X-SSL-Client-*, Remote-Addr/REMOTE_ADDR and underscore twins always; X-Client-IP, Forwarded
+/// and unknown X-Forwarded-* unless the peer is trusted; X-Forwarded-For, -Proto, -Host, -Port always, as a
+/// trusted peer's are in `values` or are written by write_request_head joined with the peer.
 void judge_forwarded(const ConnectionFacts& connection, RequestHead& head, const RequestInfo& info,
                      RandomSource random, void* random_context, ForwardedValues& values);
 

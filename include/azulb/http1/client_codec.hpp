@@ -59,7 +59,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
   void pause_reading() override { connection_.pause_reading(); }
   void resume_reading() override { connection_.resume_reading(); }
   std::size_t queued_bytes() const override { return connection_.queued_bytes(); }
-  net::Connection* raw_connection() override { return &connection_; }
+  net::Connection* raw_connection() override { return connection_.tls() == nullptr ? &connection_ : nullptr; }
   std::uint64_t raw_readable_bytes() const override;
   std::uint64_t raw_writable_bytes() const override { return body_out_.raw_bytes(); }
   void raw_read(std::uint64_t size_bytes) override { in_.skip(size_bytes); }

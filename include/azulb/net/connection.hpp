@@ -5,12 +5,14 @@
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "azulb/base/address.hpp"
 #include "azulb/base/buffer.hpp"
 #include "azulb/net/loop.hpp"
 #include "azulb/net/timers.hpp"
+#include "azulb/tls/session.hpp"
 
 namespace azulb::net {
 
@@ -23,7 +25,7 @@ class ConnectionHandler {
  public:
   virtual ~ConnectionHandler() = default;
 
-  /// A connection begun by `connect` stands.
+  /// A connection begun by `connect`, or adopted with a TLS session, stands: the handshake is done.
   virtual void on_connected() {}
   /// Everything received and not consumed so far. Returns how many bytes, from the front, were consumed; the
   /// rest comes again, together with what follows, when more arrives or reading is resumed. Valid until the
@@ -44,7 +46,7 @@ constexpr std::size_t queue_low_bytes = 16 * 1024;
 /// Single-threaded: belongs to its loop's thread.
 class Connection final : private Watcher, private Deferred {
  public:
-  Connection(Loop& loop, ConnectionHandler& handler) : loop_(loop), handler_(handler) {}
+  Connection(Loop& loop, ConnectionHandler& handler) : loop_(loop), handler_(&handler) {}
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection() override;
@@ -53,10 +55,22 @@ class Connection final : private Watcher, private Deferred {
   /// only when there is something to wait for, or after a moment: a connection that brings its request along,
   /// gets its answer and is closed never does. Failure to watch it reaches the handler.
   void adopt(int descriptor);
-  /// Begins to connect; `on_connected` or `on_failure` follows. A failure known at once is returned as errno.
-  int connect(const base::SocketAddress& address);
+  /// As above, for bytes that TLS carries: shakes hands first, for at most `handshake_timeout`;
+  /// `on_connected` or `on_failure` follows. The failure is EPROTO where TLS failed (`tls`), and
+  /// EPROTONOSUPPORT where the client's first byte was none of TLS: `continue_plain` may follow that.
+  void adopt(int descriptor, std::unique_ptr<tls::Session> session, TimerList& handshake_timeout);
+  /// Begins to connect, and to shake hands if there is a session; `on_connected` or `on_failure` follows, the
+  /// latter with EPROTO where TLS failed. A failure known at once is returned as errno.
+  int connect(const base::SocketAddress& address, std::unique_ptr<tls::Session> session = nullptr);
+  /// Reads from the beginning what the client sent instead of TLS. Called by the handler, from `on_failure`.
+  void continue_plain();
+
+  /// Whom to tell from now on. Not from within `on_bytes`.
+  void set_handler(ConnectionHandler& handler) { handler_ = &handler; }
 
   bool open() const { return descriptor_ >= 0; }
+  /// TLS carries the bytes: null if not.
+  const tls::Session* tls() const { return session_.get(); }
   int descriptor() const { return descriptor_; }
   Loop& loop() const { return loop_; }
 
@@ -108,7 +122,7 @@ class Connection final : private Watcher, private Deferred {
   /// False if all that the peer has sent is known to have been read.
   bool may_have_input() const { return readable_ || !input_.empty(); }
   /// True if the kernel holds bytes or an end that the peer has sent (one system call).
-  bool has_pending_input() const;
+  bool has_pending_input();
 
   /// Bytes read and written since the connection began.
   std::uint64_t received_bytes() const { return received_bytes_; }
@@ -126,9 +140,18 @@ class Connection final : private Watcher, private Deferred {
   void on_events(std::uint32_t events) override;
   void on_deferred() override;
   void finish_connecting();
+  void shake_hands();
   void read_and_deliver();
   void deliver_unconsumed();
   void receive();
+  /// What the socket, or the session over it, has: the bytes, 0 at the end, -1 with errno set. Remembers
+  /// whether there may be more.
+  ssize_t read_some(std::span<char> room);
+  /// As far as the socket takes them: the bytes, or -1 with errno set.
+  ssize_t write_some(std::span<iovec> parts);
+  ssize_t write_some(std::span<const char> bytes);
+  ssize_t write_records(std::span<const iovec> parts);
+  void shut_down_writing();
   /// The one place that writes to the socket for Gather: what the kernel does not take is queued.
   void transmit(std::span<iovec> parts, std::size_t size_bytes);
   void queue(std::span<iovec> parts, std::size_t skip_bytes);
@@ -140,7 +163,8 @@ class Connection final : private Watcher, private Deferred {
   void on_timeout();
 
   Loop& loop_;
-  ConnectionHandler& handler_;
+  ConnectionHandler* handler_;
+  std::unique_ptr<tls::Session> session_;
   base::Buffer input_;
   base::Buffer output_;
   std::uint64_t received_bytes_ = 0;
@@ -148,13 +172,15 @@ class Connection final : private Watcher, private Deferred {
   TimerList* write_timeout_ = nullptr;
   Splice* splice_out_ = nullptr;  // takes what is read, instead of the handler
   Splice* splice_in_ = nullptr;   // writes when the socket is writable
-  /// Until the connection is watched: when to begin with it. Then: the write timeout.
+  /// Until the connection is watched: when to begin with it. Then: the handshake's timeout, the write
+  /// timeout.
   MemberTimer<Connection, &Connection::on_timeout> write_timer_{*this};
   std::uint32_t read_limit_bytes_ = Loop::read_buffer_bytes;  // of the next read
 
   int descriptor_ = -1;
   int failure_ = 0;  // errno that is to be told to the handler once what was received has been delivered
   bool connecting_ : 1 = false;
+  bool shaking_hands_ : 1 = false;
   bool watched_ : 1 = false;
   bool input_expected_ : 1 = true;
   bool end_expected_ : 1 = false;  // not watched: looked at when write_timer_ runs out

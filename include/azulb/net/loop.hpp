@@ -113,6 +113,8 @@ class Loop {
 
   /// Shared by all reads on this thread; its contents last until the callback they are given to returns.
   std::span<char> read_buffer() { return {read_buffer_.get(), read_buffer_bytes}; }
+  /// Room to put a TLS record's plain text together, for the call that asks.
+  std::span<char> record_buffer() { return record_buffer_; }
 
  private:
   void turn(std::int64_t limit_ms);
@@ -143,6 +145,7 @@ class Loop {
   int turns_held_ = 0;  // in which messages were held without being sent
   Retired* retired_ = nullptr;
   std::unique_ptr<char[]> read_buffer_;
+  std::array<char, std::size_t{16} * 1024> record_buffer_;
   std::int64_t now_ns_ = 0;
   bool stopping_ = false;
   bool own_descriptors_ = false;

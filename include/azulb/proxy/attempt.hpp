@@ -28,6 +28,10 @@ struct AttemptEnd {
   bool own_shortage = false;  // of descriptors, ports, memory: the server was not even asked
 };
 
+/// The server is there, but TLS with it failed.
+inline constexpr AttemptEnd tls_failure = {
+    .kind = balance::FailureKind::error, .word = ErrorWord::upstream_tls, .error = ServerError::tls};
+
 /// No connection to the server, with the errno value.
 constexpr AttemptEnd connect_failure(int system_error) {
   return {.kind = balance::FailureKind::error,

@@ -3,6 +3,9 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "azulb/base/address.hpp"
@@ -19,6 +22,7 @@ class WorkerListener;
 
 class ClientConnection final : public base::ListNode<ClientConnection>,
                                private http::StreamAcceptor,
+                               private net::ConnectionHandler,
                                private net::Retired {
  public:
   ClientConnection(WorkerListener& listener, const base::SocketAddress& peer, std::uint16_t local_port);
@@ -37,6 +41,13 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
   std::uint16_t peer_port() const { return peer_port_; }
   std::uint16_t local_port() const { return local_port_; }
   bool is_unix() const { return is_unix_; }
+  bool is_encrypted() const { return connection_.tls() != nullptr; }
+  /// It came without TLS to a listener that has it.
+  bool lacks_tls() const { return lacks_tls_; }
+  /// The subject of the client's verified certificate; empty: it gave none.
+  std::string_view certificate_subject() const {
+    return certificate_subject_ != nullptr ? std::string_view(*certificate_subject_) : std::string_view();
+  }
   bool refused() const { return refused_; }
   bool counted() const { return counted_; }
   void set_counted() { counted_ = true; }
@@ -51,6 +62,12 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
   void on_connection_closed() override;
   void reclaim() override;
 
+  // ConnectionHandler, until the handshake is done:
+  void on_connected() override;
+  std::size_t on_bytes(std::span<const char>) override { return 0; }
+  void on_end() override {}
+  void on_failure(int system_error) override;
+
   friend class Worker;
 
   WorkerListener& listener_;
@@ -63,6 +80,8 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
   bool is_unix_ = false;
   bool refused_ = false;
   bool counted_ = false;
+  bool lacks_tls_ = false;
+  std::unique_ptr<const std::string> certificate_subject_;
 };
 
 }  // namespace azulb::proxy

@@ -20,6 +20,7 @@ enum class ErrorWord : std::uint8_t {
   expectation_failed,
   upgrade_required,  // WebSocket version
   upstream_connect,
+  upstream_tls,  // the handshake failed, such as over the server's certificate
   upstream_timeout,
   upstream_reset,    // closed or reset before the end of the response
   upstream_invalid,  // not a valid response
@@ -40,7 +41,7 @@ struct ErrorWordEntry {
 };
 
 /// In the order of the enumeration.
-inline constexpr std::array<ErrorWordEntry, 22> error_word_table = {{
+inline constexpr std::array<ErrorWordEntry, 23> error_word_table = {{
     {"none", 0},
     {"bad_request", 400},
     {"not_found", 404},
@@ -51,6 +52,7 @@ inline constexpr std::array<ErrorWordEntry, 22> error_word_table = {{
     {"expectation_failed", 417},
     {"upgrade_required", 426},
     {"upstream_connect", 502},
+    {"upstream_tls", 502},
     {"upstream_timeout", 504},
     {"upstream_reset", 502},
     {"upstream_invalid", 502},

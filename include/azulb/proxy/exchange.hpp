@@ -11,6 +11,7 @@
 #include "azulb/base/assert.hpp"
 #include "azulb/base/buffer.hpp"
 #include "azulb/base/intrusive_list.hpp"
+#include "azulb/config/config.hpp"
 #include "azulb/http/stored_request.hpp"
 #include "azulb/http/stream.hpp"
 #include "azulb/net/loop.hpp"
@@ -85,6 +86,8 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   }
   void route_request();
   void answer_route(std::uint32_t route);
+  void answer_plain_client();
+  void answer_redirect(const config::Redirect& redirect);
   void finish(ErrorWord error);
   void write_access_record(ErrorWord error, std::int64_t now_ns);
   bool body_too_large(std::uint64_t size_bytes) const;

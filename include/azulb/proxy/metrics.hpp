@@ -93,11 +93,14 @@ struct ListenerMetrics {
   base::Counter requests;        // heads received, malformed ones included
   base::Counter bytes_received;  // from clients
   base::Counter bytes_sent;      // to clients
+  base::Counter tls_handshakes;  // completed, those that resumed a session included
+  base::Counter tls_resumptions;
+  base::Counter tls_failures;
 };
 
-enum class ServerError : std::uint8_t { connect, timeout, reset, invalid_header, http_5xx };
-inline constexpr std::array<std::string_view, 5> server_error_names = {"connect", "timeout", "reset",
-                                                                       "invalid_header", "http_5xx"};
+enum class ServerError : std::uint8_t { connect, tls, timeout, reset, invalid_header, http_5xx };
+inline constexpr std::array<std::string_view, 6> server_error_names = {
+    "connect", "tls", "timeout", "reset", "invalid_header", "http_5xx"};
 
 /// Per (upstream, server).
 struct ServerMetrics {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "azulb/balance/upstream_state.hpp"
@@ -13,6 +14,8 @@
 #include "azulb/config/config.hpp"
 #include "azulb/proxy/metrics.hpp"
 #include "azulb/proxy/router.hpp"
+#include "azulb/tls/client_context.hpp"
+#include "azulb/tls/server_context.hpp"
 
 namespace azulb::proxy {
 
@@ -26,6 +29,8 @@ struct UpstreamSnapshot {
   std::uint32_t index = 0;
   HostHeader host_header = HostHeader::preserve;
   std::vector<base::SocketAddress> addresses;
+  std::shared_ptr<tls::ClientContext> tls;  // null: plain text
+  std::vector<std::string> tls_names;       // what each server must prove to be; empty without TLS
   std::shared_ptr<balance::UpstreamState> state;
   /// Requests of all workers that wait for a server; bounded by config->queue. Any thread.
   std::atomic<std::uint64_t> waiting{0};
@@ -33,12 +38,14 @@ struct UpstreamSnapshot {
 
 class Snapshot {
  public:
-  /// Resolves the servers' names (blocking: main, at start). A name with several addresses stands for as many
-  /// servers. The error names the server and the remedy.
+  /// Resolves the servers' names and reads certificates (blocking: main, at start). A name with several
+  /// addresses stands for as many servers. The error names the server or the file, and the remedy.
   static base::Result<std::shared_ptr<Snapshot>> build(config::Config config);
 
   const config::Config& config() const { return config_; }
   const Router& router() const { return router_; }
+  /// Of a listener; null: plain text.
+  const tls::ServerContext* listener_tls(std::size_t index) const { return listener_tls_[index].get(); }
   std::size_t upstream_count() const { return upstreams_.size(); }
   UpstreamSnapshot& upstream(std::size_t index) const { return *upstreams_[index]; }
   /// Of a route that leads to an upstream; else `no_upstream`.
@@ -49,10 +56,12 @@ class Snapshot {
 
  private:
   explicit Snapshot(config::Config config) : config_(std::move(config)), router_(config_) {}
+  base::Result<void> build_listener_tls(const config::Listener& listener);
   base::Result<void> build_upstream(const config::Upstream& upstream);
 
   const config::Config config_;
   const Router router_;
+  std::vector<std::shared_ptr<tls::ServerContext>> listener_tls_;
   std::vector<std::unique_ptr<UpstreamSnapshot>> upstreams_;
   std::vector<std::uint32_t> route_upstreams_;
 };

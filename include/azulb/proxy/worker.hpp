@@ -35,11 +35,15 @@ struct SharedState {
   ClientCounts clients;                       // per address, where a listener limits them
 };
 
+/// How often a server that TLS fails with is named in the log.
+inline constexpr std::int64_t tls_warning_interval_ms = 10'000;
+
 /// One server as one worker sees it.
 struct WorkerServer {
   std::unique_ptr<upstream::ServerPool> pool;
   /// Attempts that wait for a response head: ended early when the server goes down.
   base::IntrusiveList<Attempt, AttemptAwaiting> awaiting;
+  base::AtMostEvery tls_warning{tls_warning_interval_ms};
 };
 
 /// One upstream as one worker sees it.
@@ -76,6 +80,8 @@ class WorkerListener final : public net::AcceptHandler {
   http1::ClientCodecSettings codec_settings;
   net::TimerList* body_timeout;
   net::TimerList* send_timeout;
+  net::TimerList* handshake_timeout;
+  const tls::ServerContext* const tls;  // null: plain text
 
  private:
   bool may_accept() override;

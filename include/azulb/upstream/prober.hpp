@@ -18,6 +18,7 @@
 #include "azulb/http1/codec_scratch.hpp"
 #include "azulb/net/loop.hpp"
 #include "azulb/net/timers.hpp"
+#include "azulb/tls/client_context.hpp"
 
 namespace azulb::upstream {
 
@@ -32,6 +33,8 @@ struct ProbeTarget {
   std::uint32_t server = 0;                 // its index in `state`
   base::SocketAddress address;              // where it serves; `health.port` is put in by the prober
   std::string address_text;                 // as configured, such as "app:3000": for Host
+  const tls::ClientContext* tls = nullptr;  // outlives the prober; null: plain text
+  std::string tls_name;                     // what the server must prove to be
 };
 
 /// Checks each target at once, then every `interval` (`fast_interval` while its state may be about to
@@ -60,6 +63,7 @@ class Prober {
   struct Check {
     ProbeTarget target;
     base::SocketAddress address;  // with the port to check
+    tls::Resumption resumption;
     Probe* running = nullptr;
     std::int64_t started_ms = 0;
     bool first = true;

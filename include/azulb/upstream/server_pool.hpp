@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "azulb/base/address.hpp"
@@ -14,6 +16,7 @@
 #include "azulb/http1/server_codec.hpp"
 #include "azulb/net/connection.hpp"
 #include "azulb/net/loop.hpp"
+#include "azulb/tls/client_context.hpp"
 
 namespace azulb::upstream {
 
@@ -78,6 +81,8 @@ class Lease {
   bool reused() const { return connection_->requests_ > 1; }
   /// Provably no byte of this stream's request has reached the kernel.
   bool nothing_sent() const { return connection_->codec_.nothing_sent(); }
+  /// What TLS says about a connection that failed with EPROTO; empty if it has not failed there.
+  std::string_view tls_failure() const;
   void release() {
     if (connection_ != nullptr) give_back();
   }
@@ -95,7 +100,9 @@ struct PoolSettings {
   std::chrono::milliseconds idle{50'000};
   std::uint64_t requests = 0;  // per connection; 0 = unlimited
   net::TimerList* write_timeout = nullptr;
-  base::Gauge* idle_gauge = nullptr;  // kept at `idle_count`, if there is one
+  const tls::ClientContext* tls = nullptr;  // null: plain text
+  std::string tls_name;                     // what the server must prove to be
+  base::Gauge* idle_gauge = nullptr;        // kept at `idle_count`, if there is one
 };
 
 /// What the pools of one loop share.
@@ -107,8 +114,10 @@ struct PoolContext {
 
 class ServerPool {
  public:
-  ServerPool(PoolContext& context, const PoolSettings& settings)
-      : context_(context), settings_(settings), idle_timeout_(context.loop.timers().list(settings.idle)) {}
+  ServerPool(PoolContext& context, PoolSettings settings)
+      : context_(context),
+        settings_(std::move(settings)),
+        idle_timeout_(context.loop.timers().list(settings_.idle)) {}
   ServerPool(const ServerPool&) = delete;
   ServerPool& operator=(const ServerPool&) = delete;
   /// Every lease has been released.
@@ -141,6 +150,7 @@ class ServerPool {
   base::IntrusiveList<ServerConnection, ServerConnection> flushing_;
   std::uint64_t idle_count_ = 0;
   net::TimerList& idle_timeout_;
+  tls::Resumption resumption_;
 };
 
 }  // namespace azulb::upstream

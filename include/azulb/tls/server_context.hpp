@@ -1,0 +1,55 @@
+// What azulb's end of clients' TLS connections has in common, for one listener.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "azulb/base/result.hpp"
+#include "azulb/tls/session.hpp"
+
+namespace azulb::tls {
+
+enum class Version : std::uint8_t { tls12, tls13 };
+enum class ClientVerify : std::uint8_t { off, optional, required };
+
+/// One certificate of a listener, by its files.
+struct CertificateFiles {
+  std::string certificate;
+  std::string key;
+  std::string ocsp_response;  // empty: nothing is stapled
+};
+
+struct ServerSettings {
+  std::vector<CertificateFiles> certificates;  // the first serves clients that name no host, or none of these
+  Version min_version = Version::tls12;
+  std::string ciphers;    // of TLS 1.2, an OpenSSL list; empty: Mozilla's "intermediate"
+  std::string client_ca;  // a bundle's path
+  ClientVerify client_verify = ClientVerify::off;
+  bool session_tickets = true;
+  std::vector<std::string> application_protocols;  // ALPN, the preferred first
+  std::string scope;  // a session is resumed only where this and the rules for clients are the same
+};
+
+struct ServerParts;
+
+/// Immutable once built, but for the tickets' keys; shared by all threads.
+class ServerContext {
+ public:
+  /// Reads the files; blocking, at start.
+  static base::Result<std::shared_ptr<ServerContext>> build(const ServerSettings& settings);
+  ServerContext(const ServerContext&) = delete;
+  ServerContext& operator=(const ServerContext&) = delete;
+  ~ServerContext();
+
+  /// The server's end of a new connection; null if memory is short.
+  std::unique_ptr<Session> make_session() const;
+
+ private:
+  explicit ServerContext(std::unique_ptr<ServerParts> parts);
+
+  std::unique_ptr<ServerParts> parts_;
+};
+
+}  // namespace azulb::tls

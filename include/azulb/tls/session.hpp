@@ -1,0 +1,100 @@
+// One TLS connection's cryptographic end, over a non-blocking descriptor: OpenSSL reads and writes the socket
+// itself, nothing lies between.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "azulb/tls/handle.hpp"
+
+namespace azulb::tls {
+
+enum class IoStatus : std::uint8_t {
+  done,
+  want_read,   // nothing more until the socket is readable
+  want_write,  // nothing more until the socket is writable
+  end,         // the peer has ended its side: a close_notify, or a bare FIN where that is let pass
+  failed,      // broken: `failure`, `system_error`
+};
+
+struct IoResult {
+  IoStatus status;
+  std::size_t size_bytes;  // moved; with any status but `done` the rest was not
+};
+
+/// Where a client's connections to one server keep what lets the next handshake be a short one. Outlives the
+/// sessions that are given it.
+struct Resumption {
+  ResumableHandle latest;
+};
+
+/// Single-threaded; the context may be shared by threads. Errors are values; OpenSSL's error queue is left
+/// empty.
+class Session {
+ public:
+  /// Takes over `ssl`. `resumption` may be null.
+  explicit Session(SSL* ssl, Resumption* resumption = nullptr);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  /// Before anything else. The descriptor stays its owner's, and open for as long as the session is used.
+  void attach(int descriptor) { descriptor_ = descriptor; }
+
+  /// Before the handshake with a client has begun: whether its first byte is none of TLS, so that it probably
+  /// speaks plain HTTP. Consumes nothing; false while there is none.
+  bool peer_speaks_plain() const;
+
+  /// Goes on with the handshake: done, want_read, want_write or failed.
+  IoStatus shake_hands();
+  /// Reads as much as there is and fits.
+  IoResult read(std::span<char> room);
+  /// Encrypts and sends. What was not sent must be offered again, first, and at least as much of it. `now_ms`
+  /// steers the records' size: small after a pause, so that the peer can use the first ones early.
+  IoResult write(std::span<const char> bytes, std::int64_t now_ms);
+  /// Tells the peer that nothing follows (close_notify), if that can be said at once.
+  void end_writing();
+
+  /// The latest read emptied the socket, and nothing is held here: only an event brings more.
+  bool drained() const { return drained_ && SSL_has_pending(ssl_) == 0; }
+  /// Whether application bytes, or an end, can be read now. Takes in what else there is (tickets).
+  bool has_input();
+
+  // Once the handshake is done:
+  /// The protocol that was agreed on (ALPN); empty = none.
+  std::string_view application_protocol() const;
+  /// "TLSv1.3".
+  const char* version() const { return SSL_get_version(ssl_); }
+  bool resumed() const { return SSL_session_reused(ssl_) == 1; }
+  /// The subject of the peer's verified certificate (RFC 4514, "CN=app,O=Example"); empty = it gave none.
+  std::string peer_subject() const;
+
+  /// After `failed`: what failed, for the log; and the errno value, 0 if it was the protocol that broke.
+  const std::string& failure() const { return failure_; }
+  int system_error() const { return system_error_; }
+
+ private:
+  friend struct SocketBio;
+  IoStatus judge(int result);
+  static int on_new_session(SSL* ssl, SSL_SESSION* session);
+  friend class ClientContext;
+
+  SSL* const ssl_;
+  Resumption* const resumption_;
+  int descriptor_ = -1;
+  int system_error_ = 0;
+  std::int64_t last_write_ms_ = 0;
+  std::uint32_t record_bytes_ = 0;   // of the next record, at most
+  std::uint32_t blocked_bytes_ = 0;  // of a write that has to be repeated: OpenSSL wants no fewer
+  bool drained_ = false;
+  bool standing_ = false;                 // the handshake is done
+  IoStatus after_read_ = IoStatus::done;  // an end or failure met behind bytes that were returned first
+  std::string failure_;
+};
+
+}  // namespace azulb::tls

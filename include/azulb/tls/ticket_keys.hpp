@@ -1,0 +1,48 @@
+// The keys that session tickets are sealed with (RFC 5077, RFC 8446 section 4.6.1): made at random, kept in
+// memory only, replaced by and by.
+#pragma once
+
+#include <openssl/evp.h>
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <span>
+
+namespace azulb::tls {
+
+/// Shared by the threads that shake hands for one listener. A ticket is good until its key has been replaced
+/// twice: eight to twelve hours, which bounds how long a stolen key can open recorded sessions.
+class TicketKeys {
+ public:
+  static constexpr std::int64_t rotation_ms = std::int64_t{4} * 60 * 60 * 1000;
+
+  TicketKeys() = default;
+  TicketKeys(const TicketKeys&) = delete;
+  TicketKeys& operator=(const TicketKeys&) = delete;
+  ~TicketKeys();
+
+  /// What SSL_CTX_set_tlsext_ticket_key_evp_cb asks for: 1 = the key is set, 2 = set, and the ticket is to be
+  /// renewed, 0 = its key is not known, -1 = failure. `now_ms`: of a monotonic clock.
+  int prepare(std::span<unsigned char, 16> name, unsigned char* initial_vector, EVP_CIPHER_CTX* cipher,
+              EVP_MAC_CTX* mac, bool sealing, std::int64_t now_ms);
+
+ private:
+  struct Key {
+    std::array<unsigned char, 16> name;
+    std::array<unsigned char, 32> cipher;
+    std::array<unsigned char, 32> mac;
+  };
+  static constexpr std::size_t kept = 3;
+
+  bool rotate(std::int64_t now_ms);
+  static bool set(const Key& key, const unsigned char* initial_vector, EVP_CIPHER_CTX* cipher,
+                  EVP_MAC_CTX* mac, bool sealing);
+
+  std::mutex mutex_;
+  std::array<Key, kept> keys_{};  // the one in use first
+  std::size_t count_ = 0;
+  std::int64_t rotated_ms_ = 0;
+};
+
+}  // namespace azulb::tls

@@ -1,0 +1,150 @@
+#include "azulb/tls/files.hpp"
+
+#include <openssl/err.h>
+#include <openssl/ocsp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "azulb/tls/error.hpp"
+
+namespace azulb::tls {
+namespace {
+
+using Bio = Handle<BIO, BIO_free_all>;
+
+Bio open_file(const std::string& path) {
+  ERR_clear_error();
+  return Bio(BIO_new_file(path.c_str(), "rb"));
+}
+
+tl::unexpected<base::Error> unreadable(const std::string& path) {
+  return failure("cannot read " + path);
+}
+
+/// PEM_R_NO_START_LINE behind at least one certificate is only the file's end.
+bool at_file_end() {
+  const unsigned long code = ERR_peek_last_error();
+  ERR_clear_error();
+  return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+}
+
+base::Result<void> read_chain(const std::string& path, Credentials& credentials) {
+  const Bio file = open_file(path);
+  if (!file) return unreadable(path);
+  credentials.certificate.reset(PEM_read_bio_X509_AUX(file.get(), nullptr, nullptr, nullptr));
+  if (!credentials.certificate) return failure(path + " has no certificate in PEM form");
+  while (X509* const next = PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr))
+    credentials.chain.emplace_back(next);
+  if (!at_file_end()) return base::failure(path + ": a certificate behind the first is damaged");
+  return {};
+}
+
+/// There is nobody to ask when azulb starts.
+int no_passphrase(char*, int, int, void*) {
+  return 0;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return out;
+}
+
+std::string_view text_of(const ASN1_STRING* string) {
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
+          static_cast<std::size_t>(ASN1_STRING_length(string))};
+}
+
+}  // namespace
+
+base::Result<Credentials> read_credentials(const std::string& certificate_path, const std::string& key_path) {
+  Credentials credentials;
+  if (auto read = read_chain(certificate_path, credentials); !read) return tl::unexpected(read.error());
+  const Bio file = open_file(key_path);
+  if (!file) return unreadable(key_path);
+  credentials.key.reset(PEM_read_bio_PrivateKey(file.get(), nullptr, no_passphrase, nullptr));
+  if (!credentials.key) {
+    ERR_clear_error();
+    return base::failure(key_path + " has no private key in PEM form without a passphrase");
+  }
+  if (X509_check_private_key(credentials.certificate.get(), credentials.key.get()) != 1) {
+    ERR_clear_error();
+    return base::failure("the private key in " + key_path + " is not that of the certificate in " +
+                         certificate_path);
+  }
+  return credentials;
+}
+
+base::Result<std::string> read_ocsp_response(const std::string& path) {
+  const Bio file = open_file(path);
+  if (!file) return unreadable(path);
+  const Handle<OCSP_RESPONSE, OCSP_RESPONSE_free> response(d2i_OCSP_RESPONSE_bio(file.get(), nullptr));
+  if (!response) {
+    ERR_clear_error();
+    return base::failure(path + " is not an OCSP response in DER form");
+  }
+  if (const int status = OCSP_response_status(response.get()); status != OCSP_RESPONSE_STATUS_SUCCESSFUL) {
+    return base::failure(path + ": the OCSP response says \"" + OCSP_response_status_str(status) + "\"");
+  }
+  unsigned char* der = nullptr;
+  const int length = i2d_OCSP_RESPONSE(response.get(), &der);
+  if (length <= 0) return failure(path);
+  std::string bytes(reinterpret_cast<const char*>(der), static_cast<std::size_t>(length));
+  OPENSSL_free(der);
+  return bytes;
+}
+
+std::vector<std::string> host_names(X509& certificate) {
+  std::vector<std::string> names;
+  const Handle<GENERAL_NAMES, GENERAL_NAMES_free> alternatives(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(&certificate, NID_subject_alt_name, nullptr, nullptr)));
+  for (int index = 0; alternatives && index < sk_GENERAL_NAME_num(alternatives.get()); ++index) {
+    const GENERAL_NAME* const name = sk_GENERAL_NAME_value(alternatives.get(), index);
+    if (name->type == GEN_DNS) names.push_back(lower(text_of(name->d.dNSName)));
+  }
+  if (!names.empty()) return names;
+  const X509_NAME* const subject = X509_get_subject_name(&certificate);
+  if (const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1); at >= 0) {
+    names.push_back(lower(text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)))));
+  }
+  return names;
+}
+
+base::Result<void> check_bundle(const std::string& path) {
+  const Bio file = open_file(path);
+  if (!file) return unreadable(path);
+  std::size_t count = 0;
+  while (X509* const certificate = PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr)) {
+    X509_free(certificate);
+    ++count;
+  }
+  if (!at_file_end()) return base::failure(path + ": a certificate is damaged");
+  if (count == 0) return base::failure(path + " has no certificate in PEM form");
+  return {};
+}
+
+base::Result<void> check_ciphers(const std::string& ciphers) {
+  const ContextHandle probe(SSL_CTX_new(TLS_method()));
+  if (!probe) return failure("OpenSSL");
+  std::size_t begin = 0;
+  while (begin <= ciphers.size()) {
+    const std::size_t end = std::min(ciphers.find_first_of(":, ", begin), ciphers.size());
+    const std::string element = ciphers.substr(begin, end - begin);
+    begin = end + 1;
+    // "!RC4" and "@STRENGTH" change what is chosen and choose nothing themselves.
+    if (element.empty() || element.find_first_of("!-+@") == 0) continue;
+    if (SSL_CTX_set_cipher_list(probe.get(), element.c_str()) != 1) {
+      ERR_clear_error();
+      return base::failure("\"" + element + "\" is no cipher for TLS 1.2 that OpenSSL knows");
+    }
+  }
+  if (SSL_CTX_set_cipher_list(probe.get(), ciphers.c_str()) == 1) return {};
+  ERR_clear_error();
+  return base::failure("no cipher is left of \"" + ciphers + "\"");
+}
+
+}  // namespace azulb::tls

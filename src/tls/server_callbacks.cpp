@@ -1,0 +1,80 @@
+#include "server_callbacks.hpp"
+
+#include <cstdint>
+#include <ctime>
+#include <span>
+
+namespace azulb::tls {
+namespace {
+
+std::int64_t monotonic_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+int choose_by_name(SSL* ssl, int*, void* argument) {
+  const auto& parts = *static_cast<ServerParts*>(argument);
+  const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  SSL_CTX* const context = name != nullptr ? parts.names.find(name) : nullptr;
+  if (context == nullptr) return SSL_TLSEXT_ERR_NOACK;
+  SSL_set_SSL_CTX(ssl, context);
+  return SSL_TLSEXT_ERR_OK;
+}
+
+int choose_protocol(SSL*, const unsigned char** out, unsigned char* length, const unsigned char* in,
+                    unsigned in_length, void* argument) {
+  const std::string& ours = static_cast<ServerParts*>(argument)->protocols;
+  unsigned char* chosen = nullptr;
+  const int result =
+      SSL_select_next_proto(&chosen, length, reinterpret_cast<const unsigned char*>(ours.data()),
+                            static_cast<unsigned>(ours.size()), in, in_length);
+  if (result != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;  // RFC 7301 section 3.2
+  *out = chosen;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+/// Of an X509: its place in the listener's list, counted from 1.
+int place_index() {
+  static const int index = X509_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+int staple_response(SSL* ssl, void* argument) {
+  const auto& parts = *static_cast<ServerParts*>(argument);
+  const X509* const certificate = SSL_get_certificate(ssl);
+  if (certificate == nullptr) return SSL_TLSEXT_ERR_NOACK;
+  const auto place = reinterpret_cast<std::uintptr_t>(X509_get_ex_data(certificate, place_index()));
+  if (place == 0 || parts.ocsp_responses[place - 1].empty()) return SSL_TLSEXT_ERR_NOACK;
+  const std::string& response = parts.ocsp_responses[place - 1];
+  void* const copy = OPENSSL_memdup(response.data(), response.size());
+  if (copy == nullptr) return SSL_TLSEXT_ERR_NOACK;
+  SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<long>(response.size()));
+  return SSL_TLSEXT_ERR_OK;
+}
+
+int prepare_ticket(SSL* ssl, unsigned char* name, unsigned char* initial_vector, EVP_CIPHER_CTX* cipher,
+                   EVP_MAC_CTX* mac, int sealing) {
+  auto* const parts = static_cast<ServerParts*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  return parts->ticket_keys.prepare(std::span<unsigned char, 16>(name, 16), initial_vector, cipher, mac,
+                                    sealing != 0, monotonic_ms());
+}
+
+}  // namespace
+
+bool set_certificate_index(X509* certificate, std::size_t index) {
+  // The pointer is a number: OpenSSL keeps it and never follows it.
+  return X509_set_ex_data(certificate, place_index(), reinterpret_cast<void*>(index + 1)) == 1;
+}
+
+void set_callbacks(SSL_CTX* context, ServerParts& parts, bool session_tickets) {
+  SSL_CTX_set_app_data(context, &parts);
+  SSL_CTX_set_tlsext_servername_callback(context, choose_by_name);
+  SSL_CTX_set_tlsext_servername_arg(context, &parts);
+  SSL_CTX_set_tlsext_status_cb(context, staple_response);
+  SSL_CTX_set_tlsext_status_arg(context, &parts);
+  if (!parts.protocols.empty()) SSL_CTX_set_alpn_select_cb(context, choose_protocol, &parts);
+  if (session_tickets) SSL_CTX_set_tlsext_ticket_key_evp_cb(context, prepare_ticket);
+}
+
+}  // namespace azulb::tls

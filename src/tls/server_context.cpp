@@ -1,0 +1,147 @@
+#include "azulb/tls/server_context.hpp"
+
+#include <openssl/evp.h>
+
+#include <array>
+#include <map>
+#include <utility>
+
+#include "azulb/tls/error.hpp"
+#include "azulb/tls/files.hpp"
+#include "context.hpp"
+#include "server_callbacks.hpp"
+
+namespace azulb::tls {
+namespace {
+
+/// Of TLS 1.2 sessions and of tickets; no longer than the key that seals them lives.
+constexpr long session_lifetime_s = 2 * TicketKeys::rotation_ms / 1000;
+
+bool set_protocol(SSL_CTX* context, const ServerSettings& settings) {
+  const int least = settings.min_version == Version::tls13 ? TLS1_3_VERSION : TLS1_2_VERSION;
+  const char* const ciphers = settings.ciphers.empty() ? default_ciphers : settings.ciphers.c_str();
+  SSL_CTX_set_options(context,
+                      SSL_OP_IGNORE_UNEXPECTED_EOF);  // what HTTP/1 clients leave with says its length
+  SSL_CTX_set_dh_auto(context, 1);
+  return set_defaults(context) && SSL_CTX_set_min_proto_version(context, least) == 1 &&
+         SSL_CTX_set_cipher_list(context, ciphers) == 1;
+}
+
+void set_resumption(SSL_CTX* context, bool session_tickets) {
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // sessions live in tickets, for all workers
+  SSL_CTX_set_timeout(context, session_lifetime_s);
+  SSL_CTX_set_num_tickets(context, session_tickets ? 1 : 0);
+  if (!session_tickets) SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+}
+
+/// Which certificates azulb asks clients for. A session carries a digest of these rules: one that began under
+/// other rules, or on another listener, is not resumed.
+base::Result<void> set_client_rules(SSL_CTX* context, const ServerSettings& settings) {
+  const std::string rules = settings.scope + '\n' + settings.client_ca + '\n' +
+                            std::to_string(static_cast<int>(settings.client_verify));
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned length = 0;
+  if (EVP_Digest(rules.data(), rules.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1 ||
+      SSL_CTX_set_session_id_context(context, digest.data(), length) != 1) {
+    return failure("OpenSSL");
+  }
+  if (settings.client_verify == ClientVerify::off) return {};
+  if (SSL_CTX_load_verify_file(context, settings.client_ca.c_str()) != 1)
+    return failure("cannot use " + settings.client_ca);
+  SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(settings.client_ca.c_str()));
+  const bool required = settings.client_verify == ClientVerify::required;
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
+  return {};
+}
+
+class Builder {
+ public:
+  explicit Builder(const ServerSettings& settings) : settings_(settings) {}
+
+  base::Result<std::unique_ptr<ServerParts>> build() {
+    parts_->protocols = protocol_list(settings_.application_protocols);
+    for (const CertificateFiles& files : settings_.certificates) {
+      if (auto read = this->read(files); !read) return tl::unexpected(read.error());
+    }
+    if (auto made = context_for(first_group()); !made) return tl::unexpected(made.error());
+    for (const auto& [name, group] : group_by_name(names_, kinds_)) {
+      auto context = context_for(group);
+      if (!context) return tl::unexpected(context.error());
+      parts_->names.add(name, *context);
+    }
+    return std::move(parts_);
+  }
+
+ private:
+  base::Result<void> read(const CertificateFiles& files) {
+    auto credentials = read_credentials(files.certificate, files.key);
+    if (!credentials) return tl::unexpected(credentials.error());
+    std::string response;
+    if (!files.ocsp_response.empty()) {
+      auto bytes = read_ocsp_response(files.ocsp_response);
+      if (!bytes) return tl::unexpected(bytes.error());
+      response = std::move(*bytes);
+    }
+    names_.push_back(host_names(*credentials->certificate));
+    kinds_.push_back(EVP_PKEY_get_base_id(credentials->key.get()));
+    if (!set_certificate_index(credentials->certificate.get(), credentials_.size()))
+      return failure("OpenSSL");
+    parts_->ocsp_responses.push_back(std::move(response));
+    credentials_.push_back(std::move(*credentials));
+    return {};
+  }
+
+  /// The first certificate, and those of other kinds that share a name with it.
+  std::vector<std::size_t> first_group() const {
+    std::vector<std::size_t> group = {0};
+    for (const auto& [name, others] : group_by_name(names_, kinds_)) {
+      if (others.front() == 0 && others.size() > group.size()) group = others;
+    }
+    return group;
+  }
+
+  base::Result<SSL_CTX*> context_for(const std::vector<std::size_t>& group) {
+    if (const auto known = by_group_.find(group); known != by_group_.end()) return known->second;
+    ContextHandle context(SSL_CTX_new(TLS_server_method()));
+    if (!context || !set_protocol(context.get(), settings_)) return failure("OpenSSL");
+    set_resumption(context.get(), settings_.session_tickets);
+    set_callbacks(context.get(), *parts_, settings_.session_tickets);
+    if (auto set = set_client_rules(context.get(), settings_); !set) return tl::unexpected(set.error());
+    for (const std::size_t index : group) {
+      if (!use_credentials(context.get(), credentials_[index]))
+        return failure("cannot use " + settings_.certificates[index].certificate);
+    }
+    SSL_CTX* const made = context.get();
+    parts_->contexts.push_back(std::move(context));
+    by_group_.emplace(group, made);
+    return made;
+  }
+
+  const ServerSettings& settings_;
+  std::unique_ptr<ServerParts> parts_ = std::make_unique<ServerParts>();
+  std::vector<Credentials> credentials_;
+  std::vector<std::vector<std::string>> names_;
+  std::vector<int> kinds_;  // of key
+  std::map<std::vector<std::size_t>, SSL_CTX*> by_group_;
+};
+
+}  // namespace
+
+ServerContext::ServerContext(std::unique_ptr<ServerParts> parts) : parts_(std::move(parts)) {}
+ServerContext::~ServerContext() = default;
+
+base::Result<std::shared_ptr<ServerContext>> ServerContext::build(const ServerSettings& settings) {
+  if (settings.certificates.empty()) return base::failure("there is no certificate");
+  auto parts = Builder(settings).build();
+  if (!parts) return tl::unexpected(parts.error());
+  return std::shared_ptr<ServerContext>(new ServerContext(std::move(*parts)));
+}
+
+std::unique_ptr<Session> ServerContext::make_session() const {
+  SSL* const ssl = SSL_new(parts_->contexts.front().get());
+  if (ssl == nullptr) return nullptr;
+  SSL_set_accept_state(ssl);
+  return std::make_unique<Session>(ssl);
+}
+
+}  // namespace azulb::tls

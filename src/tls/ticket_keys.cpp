@@ -1,0 +1,64 @@
+#include "azulb/tls/ticket_keys.hpp"
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+
+#include <algorithm>
+
+namespace azulb::tls {
+
+TicketKeys::~TicketKeys() {
+  OPENSSL_cleanse(keys_.data(), sizeof keys_);
+}
+
+bool TicketKeys::rotate(std::int64_t now_ms) {
+  if (count_ > 0 && now_ms - rotated_ms_ < rotation_ms) return true;
+  Key fresh;
+  const bool made = RAND_bytes(fresh.name.data(), static_cast<int>(fresh.name.size())) == 1 &&
+                    RAND_priv_bytes(fresh.cipher.data(), static_cast<int>(fresh.cipher.size())) == 1 &&
+                    RAND_priv_bytes(fresh.mac.data(), static_cast<int>(fresh.mac.size())) == 1;
+  if (!made) return count_ > 0;  // the old key goes on
+  // After a long quiet time all that is left is too old.
+  const std::int64_t missed = count_ > 0 ? (now_ms - rotated_ms_) / rotation_ms : 0;
+  if (missed >= static_cast<std::int64_t>(kept)) count_ = 0;
+  std::move_backward(keys_.begin(), keys_.end() - 1, keys_.end());
+  keys_.front() = fresh;
+  OPENSSL_cleanse(&fresh, sizeof fresh);
+  count_ = std::min(count_ + 1, kept);
+  rotated_ms_ = now_ms;
+  return true;
+}
+
+bool TicketKeys::set(const Key& key, const unsigned char* initial_vector, EVP_CIPHER_CTX* cipher,
+                     EVP_MAC_CTX* mac, bool sealing) {
+  char digest[] = "SHA256";
+  const std::array<OSSL_PARAM, 3> params = {
+      OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, const_cast<unsigned char*>(key.mac.data()),
+                                        key.mac.size()),
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
+  return EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), initial_vector,
+                           sealing ? 1 : 0) == 1 &&
+         EVP_MAC_CTX_set_params(mac, params.data()) == 1;
+}
+
+int TicketKeys::prepare(std::span<unsigned char, 16> name, unsigned char* initial_vector,
+                        EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, bool sealing, std::int64_t now_ms) {
+  const std::lock_guard lock(mutex_);
+  if (!rotate(now_ms)) return -1;
+  if (sealing) {
+    const Key& key = keys_.front();
+    std::copy(key.name.begin(), key.name.end(), name.begin());
+    if (RAND_bytes(initial_vector, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return -1;
+    return set(key, initial_vector, cipher, mac, true) ? 1 : -1;
+  }
+  for (std::size_t index = 0; index < count_; ++index) {
+    if (!std::equal(name.begin(), name.end(), keys_[index].name.begin())) continue;
+    if (!set(keys_[index], initial_vector, cipher, mac, false)) return -1;
+    return index == 0 ? 1 : 2;
+  }
+  return 0;
+}
+
+}  // namespace azulb::tls

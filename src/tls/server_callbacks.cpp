@@ -1,17 +1,12 @@
 #include "server_callbacks.hpp"
 
 #include <cstdint>
-#include <ctime>
 #include <span>
+
+#include "azulb/base/clock.hpp"
 
 namespace azulb::tls {
 namespace {
-
-std::int64_t monotonic_ms() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
 
 int choose_by_name(SSL* ssl, int*, void* argument) {
   const auto& parts = *static_cast<ServerParts*>(argument);
@@ -57,7 +52,7 @@ int prepare_ticket(SSL* ssl, unsigned char* name, unsigned char* initial_vector,
                    EVP_MAC_CTX* mac, int sealing) {
   auto* const parts = static_cast<ServerParts*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
   return parts->ticket_keys.prepare(std::span<unsigned char, 16>(name, 16), initial_vector, cipher, mac,
-                                    sealing != 0, monotonic_ms());
+                                    sealing != 0, base::monotonic_ms());
 }
 
 }  // namespace

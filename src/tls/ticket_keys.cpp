@@ -14,20 +14,19 @@ TicketKeys::~TicketKeys() {
 }
 
 bool TicketKeys::rotate(std::int64_t now_ms) {
-  if (count_ > 0 && now_ms - rotated_ms_ < rotation_ms) return true;
+  while (count_ > 0 && now_ms - keys_[count_ - 1].made_ms >= static_cast<std::int64_t>(kept) * rotation_ms)
+    --count_;
+  if (count_ > 0 && now_ms - keys_.front().made_ms < rotation_ms) return true;
   Key fresh;
   const bool made = RAND_bytes(fresh.name.data(), static_cast<int>(fresh.name.size())) == 1 &&
                     RAND_priv_bytes(fresh.cipher.data(), static_cast<int>(fresh.cipher.size())) == 1 &&
                     RAND_priv_bytes(fresh.mac.data(), static_cast<int>(fresh.mac.size())) == 1;
   if (!made) return count_ > 0;  // the old key goes on
-  // After a long quiet time all that is left is too old.
-  const std::int64_t missed = count_ > 0 ? (now_ms - rotated_ms_) / rotation_ms : 0;
-  if (missed >= static_cast<std::int64_t>(kept)) count_ = 0;
+  fresh.made_ms = now_ms;
   std::move_backward(keys_.begin(), keys_.end() - 1, keys_.end());
   keys_.front() = fresh;
   OPENSSL_cleanse(&fresh, sizeof fresh);
   count_ = std::min(count_ + 1, kept);
-  rotated_ms_ = now_ms;
   return true;
 }
 

@@ -11,8 +11,8 @@
 
 namespace azulb::tls {
 
-/// Shared by the threads that shake hands for one listener. A ticket is good until its key has been replaced
-/// twice: eight to twelve hours, which bounds how long a stolen key can open recorded sessions.
+/// Shared by the threads that shake hands for one listener. A key seals for four hours and opens for
+/// twelve, which bounds how long a stolen one can open recorded sessions; a ticket is good for eight or more.
 class TicketKeys {
  public:
   static constexpr std::int64_t rotation_ms = std::int64_t{4} * 60 * 60 * 1000;
@@ -32,6 +32,7 @@ class TicketKeys {
     std::array<unsigned char, 16> name;
     std::array<unsigned char, 32> cipher;
     std::array<unsigned char, 32> mac;
+    std::int64_t made_ms;
   };
   static constexpr std::size_t kept = 3;
 
@@ -42,7 +43,6 @@ class TicketKeys {
   std::mutex mutex_;
   std::array<Key, kept> keys_{};  // the one in use first
   std::size_t count_ = 0;
-  std::int64_t rotated_ms_ = 0;
 };
 
 }  // namespace azulb::tls

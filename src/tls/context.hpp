@@ -17,7 +17,8 @@ inline constexpr const char* default_ciphers =
 inline constexpr const char* key_exchange_groups = "X25519:P-256:P-384";
 
 /// Renegotiation and compression off; what is sent may be given again from elsewhere; reads take what the
-/// socket has, not a record's five first bytes; buffers are given back when a connection falls quiet.
+/// socket has, not a record's five first bytes; buffers are given back when a connection falls quiet; of its
+/// own chain a side shows what its file has, not what else it trusts.
 bool set_defaults(SSL_CTX* context);
 
 /// Lets `context` prove itself with these, beside such of another kind of key that it has already.

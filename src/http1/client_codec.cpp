@@ -20,7 +20,8 @@ constexpr std::size_t pipelined_bytes_limit = 64 * 1024;
 }  // namespace
 
 void ClientCodec::start() {
-  settings_.keepalive_timeout->start(timer_);
+  // (It may have been told to drain during a TLS handshake.)
+  (draining_ ? settings_.linger_timeout : settings_.keepalive_timeout)->start(timer_);
 }
 
 void ClientCodec::drain() {

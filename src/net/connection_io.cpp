@@ -20,7 +20,11 @@ int error_of(const tls::Session& session, tls::IoStatus status) {
 }  // namespace
 
 void Connection::shake_hands() {
-  if (!connecting_ && session_->peer_speaks_plain()) return fail(EPROTONOSUPPORT);
+  if (session_->awaits_first_byte()) {
+    const tls::Session::FirstByte first = session_->first_byte();
+    if (first == tls::Session::FirstByte::missing) return;
+    if (first == tls::Session::FirstByte::other) return fail(EPROTONOSUPPORT);
+  }
   const tls::IoStatus status = session_->shake_hands();
   if (status == tls::IoStatus::want_read || status == tls::IoStatus::want_write) return;
   if (status == tls::IoStatus::failed) return fail(error_of(*session_, status));

@@ -38,17 +38,26 @@ Session::~Session() {
   SSL_free(ssl_);
 }
 
-bool Session::peer_speaks_plain() const {
-  if (SSL_in_before(ssl_) == 0 || SSL_is_server(ssl_) == 0) return false;
+Session::FirstByte Session::first_byte() const {
   char first = 0;
-  return recv(descriptor_, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first != handshake_record;
+  const ssize_t count = recv(descriptor_, &first, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (count == 1) return first == handshake_record ? FirstByte::tls : FirstByte::other;
+  const bool to_come = count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+  return to_come ? FirstByte::missing : FirstByte::tls;
 }
 
 IoStatus Session::shake_hands() {
+  begun_ = true;
   const int result = SSL_do_handshake(ssl_);
-  if (result != 1) return judge(result);
-  standing_ = true;
-  return IoStatus::done;
+  if (result == 1) {
+    standing_ = true;
+    ERR_clear_error();  // what was tried in vain on the way (a ticket, a chain) must not be blamed later
+    return IoStatus::done;
+  }
+  const IoStatus status = judge(result);
+  if (status != IoStatus::end) return status;
+  failure_ = "closed during the handshake";
+  return IoStatus::failed;
 }
 
 IoResult Session::read(std::span<char> room) {

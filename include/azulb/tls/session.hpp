@@ -46,9 +46,15 @@ class Session {
   /// Before anything else. The descriptor stays its owner's, and open for as long as the session is used.
   void attach(int descriptor) { descriptor_ = descriptor; }
 
-  /// Before the handshake with a client has begun: whether its first byte is none of TLS, so that it probably
-  /// speaks plain HTTP. Consumes nothing; false while there is none.
-  bool peer_speaks_plain() const;
+  /// What a client begins with. Consumes nothing.
+  enum class FirstByte : std::uint8_t {
+    missing,  // it has not come yet
+    tls,      // of a handshake; or there will be none, as the handshake will tell
+    other,    // none of TLS: it probably speaks plain HTTP
+  };
+  /// Whether nothing has been read yet of a client, so that `first_byte` is to be asked before the handshake.
+  bool awaits_first_byte() const { return !begun_ && SSL_is_server(ssl_) == 1; }
+  FirstByte first_byte() const;
 
   /// Goes on with the handshake: done, want_read, want_write or failed.
   IoStatus shake_hands();
@@ -92,6 +98,7 @@ class Session {
   std::uint32_t record_bytes_ = 0;   // of the next record, at most
   std::uint32_t blocked_bytes_ = 0;  // of a write that has to be repeated: OpenSSL wants no fewer
   bool drained_ = false;
+  bool begun_ = false;                    // the handshake
   bool standing_ = false;                 // the handshake is done
   IoStatus after_read_ = IoStatus::done;  // an end or failure met behind bytes that were returned first
   std::string failure_;

@@ -103,7 +103,11 @@ void Connection::on_events(std::uint32_t events) {
     return;
   }
   if ((events & EPOLLOUT) != 0) {
-    if (!output_.empty()) flush_output();
+    if (!output_.empty()) {
+      flush_output();
+    } else if (end_blocked_) {
+      shut_down_writing();
+    }
     if (open() && splice_in_ != nullptr) splice_in_->on_sink_ready();
   }
   if (open() && readable_) read_and_deliver();

@@ -132,8 +132,9 @@ ssize_t Connection::write_records(std::span<const iovec> parts) {
 }
 
 void Connection::shut_down_writing() {
-  if (session_ != nullptr) session_->end_writing();
-  shutdown(descriptor_, SHUT_WR);
+  // A FIN without close_notify before it would be taken for an end by a third party's hand.
+  end_blocked_ = session_ != nullptr && session_->end_writing() == tls::IoStatus::want_write;
+  if (!end_blocked_) shutdown(descriptor_, SHUT_WR);
 }
 
 bool Connection::has_pending_input() {

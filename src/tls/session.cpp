@@ -110,10 +110,12 @@ IoResult Session::write(std::span<const char> bytes, std::int64_t now_ms) {
   return {IoStatus::done, total};
 }
 
-void Session::end_writing() {
-  if (!standing_ || !failure_.empty() || blocked_bytes_ != 0) return;
-  SSL_shutdown(ssl_);
+IoStatus Session::end_writing() {
+  if (!standing_ || !failure_.empty() || blocked_bytes_ != 0) return IoStatus::done;
+  const int result = SSL_shutdown(ssl_);
+  const bool blocked = result < 0 && SSL_get_error(ssl_, result) == SSL_ERROR_WANT_WRITE;
   ERR_clear_error();
+  return blocked ? IoStatus::want_write : IoStatus::done;
 }
 
 IoStatus Session::judge(int result) {

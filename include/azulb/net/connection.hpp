@@ -192,6 +192,7 @@ class Connection final : private Watcher, private Deferred {
   bool offer_again_ : 1 = false;  // input_ is to be offered to the handler though nothing new has arrived
   bool above_low_ : 1 = false;    // output_ was above the low mark: on_drained is due when it is not
   bool end_wanted_ : 1 = false;   // shut down writing when output_ is empty
+  bool end_blocked_ : 1 = false;  // and when there is room for TLS to say so
   bool fail_while_paused_ : 1 = false;
   bool held_ : 1 = false;        // Gather holds a message for it
   bool delivering_ : 1 = false;  // on_bytes has been given input_: it stays until what refers to it has left

@@ -63,8 +63,9 @@ class Session {
   /// Encrypts and sends. What was not sent must be offered again, first, and at least as much of it. `now_ms`
   /// steers the records' size: small after a pause, so that the peer can use the first ones early.
   IoResult write(std::span<const char> bytes, std::int64_t now_ms);
-  /// Tells the peer that nothing follows (close_notify), if that can be said at once.
-  void end_writing();
+  /// Tells the peer that nothing follows (close_notify): done, also where that cannot be said any more, or
+  /// want_write.
+  IoStatus end_writing();
 
   /// The latest read emptied the socket, and nothing is held here: only an event brings more.
   bool drained() const { return drained_ && SSL_has_pending(ssl_) == 0; }

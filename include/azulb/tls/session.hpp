@@ -67,8 +67,8 @@ class Session {
   /// want_write.
   IoStatus end_writing();
 
-  /// The latest read emptied the socket, and nothing is held here: only an event brings more.
-  bool drained() const { return drained_ && SSL_has_pending(ssl_) == 0; }
+  /// The latest read emptied the socket, and nothing is held here, no end either: only an event brings more.
+  bool drained() const { return drained_ && after_read_ == IoStatus::done && SSL_has_pending(ssl_) == 0; }
   /// Whether application bytes, or an end, can be read now. Takes in what else there is (tickets).
   bool has_input();
 

@@ -6,8 +6,10 @@ import signal
 import pytest
 
 from support.azulb import BINARY, ROOT, Azulb
+from support.certificates import Certificates
 from support.programs import CrystalApp, Nginx, build_crystal_app
 from support.scripted_server import ScriptedServer
+from support.waiting import wait_until
 
 TEST_TIME_LIMIT = int(os.environ.get("AZULB_TEST_TIME_LIMIT", "90"))  # seconds, each test
 
@@ -93,6 +95,26 @@ def module_azulb(tmp_path_factory):
     start, closer = _azulb_factory(tmp_path_factory.mktemp("azulb"))
     yield start
     closer.close()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """A CA and certificates of every kind, right and wrong: support/certificates.py."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def tls_azulb(azulb, certificates):
+    """As azulb, with a TLS listener: tls_azulb(server, …, tls={…}); its certificate is certificates.ec."""
+
+    def start(*servers, tls=None, **more):
+        table = {"certificates": [certificates.ec.pair], **(tls or {})}
+        proxy = azulb(*servers, listener={**more.pop("listener", {}), "tls": table}, **more)
+        # The connection that showed that it accepts has ended within its handshake.
+        wait_until(lambda: proxy.metrics().total("azulb_tls_failures_total") == 1, what="the first look")
+        return proxy
+
+    return start
 
 
 def _scripted_factory():

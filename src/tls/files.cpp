@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "azulb/tls/error.hpp"
+#include "context.hpp"
 
 namespace azulb::tls {
 namespace {
@@ -76,6 +77,9 @@ base::Result<Credentials> read_credentials(const std::string& certificate_path, 
     return base::failure("the private key in " + key_path + " is not that of the certificate in " +
                          certificate_path);
   }
+  // OpenSSL refuses weak keys and signatures, by the system's settings, when it is to use them.
+  const ContextHandle probe(SSL_CTX_new(TLS_method()));
+  if (!probe || !use_credentials(probe.get(), credentials)) return failure("cannot use " + certificate_path);
   return credentials;
 }
 

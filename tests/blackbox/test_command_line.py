@@ -190,12 +190,10 @@ def test_a_syntax_error_names_its_place(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        '[listener.http.tls]\ncertificates = [{ cert = "a", key = "b" }]\n',
         "[listener.http]\nproxy_protocol = true\n",
         '[[route]]\nupstream = "app"\nmirror = "app"\n',
         '[process]\nuser = "nobody"\n',
         '[upstream.app.discover]\ndns = "app:1"\n',
-        '[upstream.app.tls]\nverify = true\n',
         '[[upstream.x.servers]]\naddress = "127.0.0.1:1"\nbackup = true\n',
         '[upstream.x]\nservers = ["127.0.0.1:1"]\nslow_start = "5s"\n',
         '[upstream.x]\nservers = ["127.0.0.1:1"]\nbalance = "least_time"\n',

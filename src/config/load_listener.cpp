@@ -1,4 +1,6 @@
 // [listener.NAME], and the addresses azulb accepts on
+#include <algorithm>
+
 #include "tables.hpp"
 
 namespace azulb::config {
@@ -21,9 +23,10 @@ void read_addresses(TableReader& table, Listener& listener, Once& bound) {
   }
 }
 
-void read_trusted_proxies(TableReader& table, Listener& listener) {
+/// Whether any are named, valid or not.
+bool read_trusted_proxies(TableReader& table, Listener& listener) {
   const std::optional<std::vector<Text>> texts = table.texts("trusted_proxies");
-  if (!texts) return;
+  if (!texts) return table.has("trusted_proxies");
   for (const Text& text : *texts) {
     if (const base::Result<base::Network> network = base::Network::parse(text.value)) {
       listener.trusted_proxies.push_back(*network);
@@ -31,6 +34,19 @@ void read_trusted_proxies(TableReader& table, Listener& listener) {
       table.context().report(text, {network.error().message});
     }
   }
+  return !texts->empty();
+}
+
+/// A header from anybody could name any client: somebody must be trusted to tell the truth. Whoever may write
+/// to a unix socket is.
+void check_proxy_protocol(TableReader& table, const Listener& listener) {
+  const bool only_unix = std::all_of(listener.address.begin(), listener.address.end(),
+                                     [](const base::HostPort& address) { return address.is_unix; });
+  if (!listener.proxy_protocol || only_unix) return;
+  table.report("proxy_protocol",
+               {"\"proxy_protocol\" takes connections from trusted_proxies only, and there are none",
+                {},
+                "name those who send the header, such as trusted_proxies = [\"10.0.0.0/8\"]"});
 }
 
 void read_timeout(TableReader& table, ListenerTimeout& timeout) {
@@ -80,11 +96,12 @@ std::optional<base::HostPort> read_bound_address(Context& context, const Text& t
 void read_listener(TableReader& table, Listener& listener, Once& bound) {
   read_addresses(table, listener, bound);
   table.integer("backlog", listener.backlog, {1, 1 << 20});
-  read_trusted_proxies(table, listener);
+  table.boolean("proxy_protocol", listener.proxy_protocol);
+  if (!read_trusted_proxies(table, listener)) check_proxy_protocol(table, listener);
   table.table("timeout", [&](TableReader& inner) { read_timeout(inner, listener.timeout); });
   table.table("limit", [&](TableReader& inner) { read_limit(inner, listener.limit); });
   table.table("tls", [&](TableReader& inner) { read_listener_tls(inner, listener.tls.emplace()); });
-  table.unsupported({"http2", "proxy_protocol"});
+  table.unsupported({"http2"});
 }
 
 }  // namespace azulb::config

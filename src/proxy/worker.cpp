@@ -12,6 +12,7 @@
 #include "azulb/base/buffer.hpp"
 #include "azulb/base/clock.hpp"
 #include "azulb/base/log.hpp"
+#include "azulb/net/system_call.hpp"
 
 namespace azulb::proxy {
 namespace {
@@ -106,7 +107,29 @@ bool WorkerListener::may_accept() {
 
 void WorkerListener::on_accepted(const net::BoundSocket& socket, int descriptor,
                                  const base::SocketAddress& peer) {
-  worker.accept(*this, descriptor, peer, socket.address().port());
+  const std::uint16_t port = socket.address().port();
+  if (!config.proxy_protocol) return worker.accept(*this, descriptor, peer, port);
+  if (trusts(peer)) return worker.accept_proxied(*this, descriptor, peer, port);
+  worker.metrics().listener(index).connections_accepted.add();
+  net::close_socket(descriptor);
+  refused(peer, "it is not from trusted_proxies");
+}
+
+bool WorkerListener::trusts(const base::SocketAddress& peer) const {
+  if (peer.is_unix()) return true;  // the socket's mode says who may connect
+  const base::IpAddress ip = peer.ip();
+  return std::any_of(config.trusted_proxies.begin(), config.trusted_proxies.end(),
+                     [&ip](const base::Network& network) { return network.contains(ip); });
+}
+
+void WorkerListener::refused(const base::SocketAddress& peer, std::string_view fault) {
+  worker.metrics().listener(index).proxy_headers_refused.add();
+  if (refusal_warning_.due(worker.loop().now_ms())) {
+    base::log_warn(
+        "listener {}: connection from {} refused: {} (others may follow untold: see "
+        "azulb_proxy_headers_refused_total)",
+        config.name, peer.is_unix() ? "a unix socket" : peer.text(), fault);
+  }
 }
 
 void WorkerListener::on_accept_failure(int system_error) {
@@ -139,7 +162,7 @@ Worker::Worker(net::Loop& loop, std::shared_ptr<Snapshot> snapshot, SharedState&
 }
 
 Worker::~Worker() {
-  AZULB_ASSERT(client_connections_.empty());
+  AZULB_ASSERT(drained());
 }
 
 void Worker::build_upstreams() {
@@ -190,30 +213,53 @@ void Worker::resume_accepting() {
 
 void Worker::accept(WorkerListener& listener, int descriptor, const base::SocketAddress& peer,
                     std::uint16_t local_port) {
-  shared_.connections.fetch_add(1, std::memory_order_relaxed);
-  ListenerMetrics& metrics = metrics_.listener(listener.index);
-  metrics.connections_accepted.add();
-  metrics.connections_active.add();
+  connection_begun(listener);
+  serve(listener, descriptor, peer, local_port, nullptr);
+}
+
+void Worker::accept_proxied(WorkerListener& listener, int descriptor, const base::SocketAddress& peer,
+                            std::uint16_t local_port) {
+  connection_begun(listener);
+  PendingConnection& connection = pending_slab_.create(listener, descriptor, peer, local_port);
+  pending_connections_.push_back(connection);
+  connection.start();
+}
+
+ClientConnection& Worker::serve(WorkerListener& listener, int descriptor, const base::SocketAddress& peer,
+                                std::uint16_t local_port, const base::IpAddress* local_ip) {
   ClientConnection& connection = client_connections_slab_.create(listener, peer, local_port);
   client_connections_.push_back(connection);
+  if (local_ip != nullptr) connection.set_local_ip(*local_ip);
   const std::uint64_t limit = listener.config.limit.connections_per_client;
   if (limit != 0 && !connection.is_unix()) {
     connection.set_counted();
     if (!shared_.clients.begin(connection.peer_ip(), limit)) {
-      metrics.connections_refused.add();
+      metrics_.listener(listener.index).connections_refused.add();
       connection.refuse_requests();
     }
   }
   connection.start(descriptor);
+  return connection;
 }
 
 void Worker::connection_closed(ClientConnection& connection) {
-  shared_.connections.fetch_sub(1, std::memory_order_relaxed);
-  metrics_.listener(connection.listener().index).connections_active.subtract();
   if (connection.counted()) shared_.clients.end(connection.peer_ip());
   connection.unlink();
   loop_.retire(connection);
-  if (draining_ && client_connections_.empty() && on_drained_) std::exchange(on_drained_, nullptr)();
+  connection_ended(connection.listener());
+}
+
+void Worker::connection_begun(WorkerListener& listener) {
+  shared_.connections.fetch_add(1, std::memory_order_relaxed);
+  ListenerMetrics& metrics = metrics_.listener(listener.index);
+  metrics.connections_accepted.add();
+  metrics.connections_active.add();
+}
+
+void Worker::connection_ended(WorkerListener& listener) {
+  shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+  metrics_.listener(listener.index).connections_active.subtract();
+  if (draining_ && drained() && on_drained_) std::exchange(on_drained_, nullptr)();
 }
 
 void Worker::drain(std::function<void()> on_drained) {
@@ -225,7 +271,8 @@ void Worker::drain(std::function<void()> on_drained) {
     listener->end();
   }
   client_connections_.for_each([](ClientConnection& connection) { connection.drain(); });
-  if (client_connections_.empty()) {
+  pending_connections_.for_each([](PendingConnection& connection) { connection.drain(); });
+  if (drained()) {
     on_drained();
   } else {
     on_drained_ = std::move(on_drained);
@@ -239,6 +286,7 @@ void Worker::abort_all() {
   for (const auto& listener : listeners_)
     listener->end();
   client_connections_.for_each([](ClientConnection& connection) { connection.abort(); });
+  pending_connections_.for_each([](PendingConnection& connection) { connection.abort(); });
   for (WorkerUpstream& upstream : upstreams_) {
     for (WorkerServer& server : upstream.servers)
       server.pool->close_all();

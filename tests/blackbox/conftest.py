@@ -7,7 +7,7 @@ import pytest
 
 from support.azulb import BINARY, ROOT, Azulb
 from support.certificates import Certificates
-from support.programs import CrystalApp, Nginx, build_crystal_app
+from support.programs import CrystalApp, HAProxy, Nginx, build_crystal_app
 from support.scripted_server import ScriptedServer
 from support.waiting import wait_until
 
@@ -177,6 +177,20 @@ def nginx(tmp_path):
         server = Nginx(tmp_path, locations, **more)
         closer.actions.append(server.kill)
         return server.start()
+
+    yield start
+    closer.close()
+
+
+@pytest.fixture
+def haproxy(tmp_path):
+    """Factory: haproxy("server a 127.0.0.1:1 send-proxy") starts a HAProxy with that server."""
+    closer = _Closer()
+
+    def start(body, **more):
+        front = HAProxy(tmp_path, body, **more)
+        closer.actions.append(front.kill)
+        return front.start()
 
     yield start
     closer.close()

@@ -102,6 +102,7 @@ struct Listener {
   std::string name;
   std::vector<base::HostPort> address;
   int backlog = 4096;
+  bool proxy_protocol = false;
   std::vector<base::Network> trusted_proxies;
   ListenerTimeout timeout;
   ListenerLimit limit;

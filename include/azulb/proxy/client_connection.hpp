@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,6 +41,8 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
   const base::IpAddress& peer_ip() const { return peer_ip_; }
   std::uint16_t peer_port() const { return peer_port_; }
   std::uint16_t local_port() const { return local_port_; }
+  /// The address that the client connected to, where it is not the socket's own: before `start`.
+  void set_local_ip(const base::IpAddress& address) { local_ip_ = address; }
   bool is_unix() const { return is_unix_; }
   bool is_encrypted() const { return connection_.tls() != nullptr; }
   /// It came without TLS to a listener that has it.
@@ -75,6 +78,7 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
   http1::ClientCodec codec_;
   std::uint64_t requests_ = 0;
   base::IpAddress peer_ip_;
+  std::optional<base::IpAddress> local_ip_;  // nothing: the socket's own
   std::uint16_t peer_port_ = 0;
   std::uint16_t local_port_ = 0;
   bool is_unix_ = false;

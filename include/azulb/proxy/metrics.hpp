@@ -88,7 +88,8 @@ struct RouteMetrics {
 /// Per listener.
 struct ListenerMetrics {
   base::Counter connections_accepted;
-  base::Counter connections_refused;  // closed at once because of a limit
+  base::Counter connections_refused;    // closed at once because of a limit
+  base::Counter proxy_headers_refused;  // connections without a valid PROXY header, or from the wrong peer
   base::Gauge connections_active;
   base::Counter requests;        // heads received, malformed ones included
   base::Counter bytes_received;  // from clients

@@ -24,6 +24,7 @@
 #include "azulb/proxy/client_counts.hpp"
 #include "azulb/proxy/exchange.hpp"
 #include "azulb/proxy/metrics.hpp"
+#include "azulb/proxy/pending_connection.hpp"
 #include "azulb/proxy/snapshot.hpp"
 #include "azulb/upstream/server_pool.hpp"
 
@@ -72,6 +73,8 @@ class WorkerListener final : public net::AcceptHandler {
   void pause();
   void accept_pending();
   void end();
+  /// A connection was refused for its PROXY header or the lack of it: counted, and told now and then.
+  void refused(const base::SocketAddress& peer, std::string_view fault);
 
   Worker& worker;
   const config::Listener& config;
@@ -87,9 +90,11 @@ class WorkerListener final : public net::AcceptHandler {
   bool may_accept() override;
   void on_accepted(const net::BoundSocket& socket, int descriptor, const base::SocketAddress& peer) override;
   void on_accept_failure(int system_error) override;
+  bool trusts(const base::SocketAddress& peer) const;
 
   std::vector<std::unique_ptr<net::ListeningSocket>> sockets_;
   base::AtMostEvery failure_warning_{net::accept_failure_log_interval_ms};
+  base::AtMostEvery refusal_warning_{net::accept_failure_log_interval_ms};
 };
 
 /// The wall clock as HTTP writes it, made anew once a second.
@@ -142,12 +147,23 @@ class Worker {
   base::Slab<Exchange>& exchanges() { return exchanges_; }
   void accept(WorkerListener& listener, int descriptor, const base::SocketAddress& peer,
               std::uint16_t local_port);
+  /// As `accept`, once the connection's PROXY header has come.
+  void accept_proxied(WorkerListener& listener, int descriptor, const base::SocketAddress& peer,
+                      std::uint16_t local_port);
+  /// Begins a client connection that is counted already. `local_ip`: as the PROXY header has it; null: the
+  /// socket's own.
+  ClientConnection& serve(WorkerListener& listener, int descriptor, const base::SocketAddress& peer,
+                          std::uint16_t local_port, const base::IpAddress* local_ip);
   void connection_closed(ClientConnection& connection);
 
  private:
   friend class WorkerListener;
+  friend class PendingConnection;
   friend class ClientConnection;
   void build_upstreams();
+  void connection_begun(WorkerListener& listener);
+  void connection_ended(WorkerListener& listener);
+  bool drained() const { return client_connections_.empty() && pending_connections_.empty(); }
   void pause_accepting();
   void resume_accepting();
 
@@ -165,6 +181,8 @@ class Worker {
   base::Slab<Exchange> exchanges_;
   base::Slab<ClientConnection> client_connections_slab_;
   base::IntrusiveList<ClientConnection, ClientConnection> client_connections_;
+  base::Slab<PendingConnection> pending_slab_;
+  base::IntrusiveList<PendingConnection, PendingConnection> pending_connections_;
   std::vector<std::unique_ptr<WorkerListener>> listeners_;
   net::MemberTimer<Worker, &Worker::resume_accepting> accept_retry_{*this};
   std::function<void()> on_drained_;

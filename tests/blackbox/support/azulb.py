@@ -114,6 +114,10 @@ class Azulb:
         return True
 
     @property
+    def name(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
     def pid(self):
         return self.process.pid
 

@@ -1,4 +1,4 @@
-"""Real servers for the tests: our Crystal app, and nginx."""
+"""Real servers and proxies for the tests: our Crystal app, nginx and HAProxy."""
 
 import contextlib
 import fcntl
@@ -121,4 +121,49 @@ http {{
     def kill(self):
         if self.process and self.process.poll() is None:
             self.process.terminate()
+            self.process.wait(10)
+
+
+class HAProxy:
+    """A HAProxy that passes connections on as they are (mode tcp); `body` names its server."""
+
+    def __init__(self, directory, body, bind_options=""):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="haproxy-", dir=directory))
+        self.port = free_port()
+        self.address, self.name = ("127.0.0.1", self.port), f"127.0.0.1:{self.port}"
+        self.process = None
+        (self.directory / "haproxy.cfg").write_text(
+            f"""
+global
+  maxconn 100
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+listen front
+  bind {self.name} {bind_options}
+  {body}
+"""
+        )
+
+    def start(self):
+        haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
+        with open(self.directory / "stderr", "wb") as stderr:
+            self.process = subprocess.Popen(
+                [haproxy, "-db", "-f", str(self.directory / "haproxy.cfg")], stdout=stderr, stderr=stderr
+            )
+
+        def accepts():
+            assert self.process.poll() is None, (self.directory / "stderr").read_text()
+            with contextlib.suppress(OSError):
+                connect(self.address, timeout=1).close()
+                return True
+
+        wait_until(accepts, 10, "HAProxy accepting")
+        return self
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
             self.process.wait(10)

@@ -90,6 +90,7 @@ TEST_CASE("every count of a listener has its own series") {
   auto& listener = azulb.first_worker->listener(0);
   listener.connections_accepted.add(1);
   listener.connections_refused.add(2);
+  listener.proxy_headers_refused.add(7);
   listener.connections_active.add(3);
   listener.requests.add(4);
   listener.bytes_received.add(5);
@@ -97,6 +98,7 @@ TEST_CASE("every count of a listener has its own series") {
   const auto samples = samples_of(metrics_page(azulb.sources, {}));
   CHECK(samples.at(R"(azulb_connections_accepted_total{listener="http"})") == 1);
   CHECK(samples.at(R"(azulb_connections_refused_total{listener="http"})") == 2);
+  CHECK(samples.at(R"(azulb_proxy_headers_refused_total{listener="http"})") == 7);
   CHECK(samples.at(R"(azulb_connections_active{listener="http"})") == 3);
   CHECK(samples.at(R"(azulb_listener_requests_total{listener="http"})") == 4);
   CHECK(samples.at(R"(azulb_bytes_received_total{listener="http"})") == 5);

@@ -48,6 +48,8 @@ TEST_CASE("a wrong type says which one is expected") {
         "3:22 process.max_memory: \"max_memory\" must be a size in quotes, not an integer"},
        {"process.pid_file = 1", "3:20 process.pid_file: \"pid_file\" must be a string, not an integer"},
        {"access_log.sample = '1'", "3:21 access_log.sample: \"sample\" must be a number, not a string"},
+       {"listener.http.proxy_protocol = 1",
+        "3:32 listener.http.proxy_protocol: \"proxy_protocol\" must be true or false, not an integer"},
        {"log = []", "3:7 log: \"log\" must be a table, not a list"},
        {"[route]", "3:2 route: \"route\" must be a list of tables"},
        {"[[route]]\nhost = [1]\nrespond = {}",
@@ -169,6 +171,19 @@ TEST_CASE("listeners have addresses, each once, and networks to trust") {
         "3:34 listener.http.trusted_proxies[1]: \"10.0.0.0/33\": the prefix length must be 0 to 32"},
        {"listener.http.trusted_proxies = ['app']",
         "3:34 listener.http.trusted_proxies[1]: \"app\" is not a network such as 10.0.0.0/8 or "
+        "2001:db8::/32"}});
+}
+
+TEST_CASE("a listener that expects PROXY headers must know from whom") {
+  check_cases(
+      {{"listener.http.proxy_protocol = true",
+        "3:15 listener.http.proxy_protocol: \"proxy_protocol\" takes connections from trusted_proxies "
+        "only, and there are none"},
+       {"[listener.b]\naddress = [':1', 'unix:/b']\nproxy_protocol = true\ntrusted_proxies = []",
+        "5:1 listener.b.proxy_protocol: \"proxy_protocol\" takes connections from trusted_proxies "
+        "only, and there are none"},
+       {"listener.http.proxy_protocol = true\nlistener.http.trusted_proxies = ['app']",
+        "4:34 listener.http.trusted_proxies[1]: \"app\" is not a network such as 10.0.0.0/8 or "
         "2001:db8::/32"}});
 }
 

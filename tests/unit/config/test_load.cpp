@@ -124,6 +124,17 @@ TEST_CASE("every key of a hash is understood") {
   }
 }
 
+TEST_CASE("PROXY headers may be expected from those named, or over unix sockets") {
+  CHECK(loaded(std::string(kLeast) +
+               "listener.http.proxy_protocol = true\nlistener.http.trusted_proxies = ['10.0.0.0/8']\n")
+            .listeners[0]
+            .proxy_protocol);
+  CHECK(loaded("listener.a.address = 'unix:/a'\nlistener.a.proxy_protocol = true\n"
+               "upstream.a.servers = ['a:1']\n")
+            .listeners[0]
+            .proxy_protocol);
+}
+
 TEST_CASE("off alone retries on nothing") {
   CHECK(loaded(std::string(kLeast) + "upstream.app.retry.on = 'off'\n").upstreams[0].retry.on == 0);
 }

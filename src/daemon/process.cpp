@@ -161,6 +161,7 @@ void Process::start_health_checks() {
                          .state = upstream.state.get(),
                          .server = server,
                          .address = upstream.addresses[server],
+                         .proxy_protocol = upstream.config->proxy_protocol,
                          .address_text = upstream.state->server(server).address(),
                          .tls = upstream.tls.get(),
                          .tls_name = upstream.tls ? upstream.tls_names[server] : ""});

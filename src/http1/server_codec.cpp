@@ -25,7 +25,7 @@ http::StreamWriter& ServerCodec::open_stream(http::StreamReader& reader) {
   reader_ = &reader;
   phase_ = Phase::head;
   in_.begin_head();
-  sent_before_ = connection_.sent_bytes();
+  sent_before_ = connection_.sent_bytes() + connection_.queued_bytes();
   received_before_ = connection_.received_bytes();
   keep_alive_ = request_done_ = upgrade_wanted_ = false;
   if (large_before_) connection_.limit_next_read(first_read_bytes);
@@ -45,7 +45,7 @@ std::size_t ServerCodec::on_bytes(std::span<const char> input) {
     switch (phase_) {
       case Phase::head:
         // On a connection that has served before, bytes ahead of the request belong to an earlier one.
-        if (sent_before_ > 0 && nothing_sent()) {
+        if (received_before_ > 0 && nothing_sent()) {
           fail({.kind = StreamFailure::Kind::closed});
           return input.size();
         }

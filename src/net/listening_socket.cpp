@@ -64,6 +64,13 @@ void remove_stale_socket(const base::SocketAddress& address) {
 
 }  // namespace
 
+base::SocketAddress local_address(int descriptor) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  if (getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &length) != 0) return {};
+  return {reinterpret_cast<const sockaddr*>(&address), length};
+}
+
 base::Result<BoundSocket> BoundSocket::bind(const base::SocketAddress& address, int backlog, bool shared) {
   const int descriptor = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return bind_failure(address, errno);
@@ -82,13 +89,7 @@ base::Result<BoundSocket> BoundSocket::bind(const base::SocketAddress& address, 
     close(descriptor);
     return bind_failure(address, system_error);
   }
-  sockaddr_storage bound{};
-  socklen_t length = sizeof bound;
-  base::SocketAddress bound_address = address;
-  if (!address.is_unix() && getsockname(descriptor, reinterpret_cast<sockaddr*>(&bound), &length) == 0) {
-    bound_address = base::SocketAddress(reinterpret_cast<const sockaddr*>(&bound), length);
-  }
-  return BoundSocket(descriptor, bound_address);
+  return BoundSocket(descriptor, address.is_unix() ? address : local_address(descriptor));
 }
 
 BoundSocket::BoundSocket(BoundSocket&& other) noexcept

@@ -7,6 +7,7 @@
 #include "azulb/base/assert.hpp"
 #include "azulb/base/clock.hpp"
 #include "azulb/base/log.hpp"
+#include "azulb/proxy/client_connection.hpp"
 #include "azulb/proxy/exchange.hpp"
 #include "azulb/proxy/worker.hpp"
 
@@ -39,14 +40,16 @@ int Attempt::open(bool may_reuse) {
   request_sent_ns_ = 0;
   head_seen_ = false;
   upstream::ServerPool& pool = *upstream_->servers[server_].pool;
-  if (may_reuse) lease_ = pool.lease_idle();
+  upstream::PrivateConnections* owner =
+      pool.speaks_proxy_protocol() ? exchange_.client().private_connections() : nullptr;
+  if (may_reuse) lease_ = pool.lease_idle(owner);
   reused_ = static_cast<bool>(lease_);
   if (reused_) {
     metrics().connections_reused.add();
     connected();
     return 0;
   }
-  auto lease = pool.connect(*this);
+  auto lease = pool.connect(*this, owner);
   if (!lease) return lease.error();
   lease_ = std::move(*lease);
   return 0;

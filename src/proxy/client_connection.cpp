@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "azulb/base/log.hpp"
+#include "azulb/net/listening_socket.hpp"
 #include "azulb/proxy/exchange.hpp"
 #include "azulb/proxy/worker.hpp"
 
@@ -73,6 +74,19 @@ void ClientConnection::on_failure(int system_error) {
 
 void ClientConnection::abort() {
   if (connection_.open()) codec_.on_failure(0);
+}
+
+upstream::PrivateConnections* ClientConnection::private_connections() {
+  if (is_unix_) return nullptr;
+  if (private_connections_ == nullptr) {
+    if (!local_ip_) local_ip_ = net::local_address(connection_.descriptor()).ip();
+    const net::ProxiedAddresses addresses{.source = peer_ip_,
+                                          .destination = *local_ip_,
+                                          .source_port = peer_port_,
+                                          .destination_port = local_port_};
+    private_connections_ = std::make_unique<upstream::PrivateConnections>(addresses);
+  }
+  return private_connections_.get();
 }
 
 http::StreamReader& ClientConnection::open_stream(http::StreamWriter& writer) {

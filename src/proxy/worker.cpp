@@ -184,6 +184,7 @@ void Worker::build_upstreams() {
                                             .connections = config.keepalive.connections,
                                             .idle = config.keepalive.idle,
                                             .requests = config.keepalive.requests,
+                                            .proxy_protocol = config.proxy_protocol,
                                             .write_timeout = upstream.idle_timeout,
                                             .tls = snapshot.tls.get(),
                                             .tls_name = snapshot.tls ? snapshot.tls_names[server] : "",

@@ -12,6 +12,7 @@
 #include "azulb/base/units.hpp"
 #include "azulb/http/bytes.hpp"
 #include "azulb/net/own_shortage.hpp"
+#include "azulb/net/proxy_header.hpp"
 
 namespace azulb::upstream {
 
@@ -82,7 +83,16 @@ void Probe::begin() {
 
 void Probe::on_connected() {
   connected_ = true;
+  write_proxy_header();
   write_request(codec_.open_stream(*this));
+}
+
+void Probe::write_proxy_header() {
+  const int version = prober_->checks_[index_].target.proxy_protocol;
+  // As with HAProxy, another port than the one that serves is another protocol's.
+  if (version == 0 || health().port != 0) return;
+  const std::span<char> room = connection_.write_scratch(net::written_proxy_header_bytes);
+  connection_.commit_scratch(net::write_proxy_header(version, nullptr, room.data()));
 }
 
 void Probe::write_request(http::StreamWriter& writer) {

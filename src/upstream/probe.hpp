@@ -49,6 +49,7 @@ class Probe final : private http1::ServerCodecOwner,
   void on_timeout();
   void reclaim() override;
 
+  void write_proxy_header();
   void write_request(http::StreamWriter& writer);
   void connect_failed(int system_error);
   void judge_body();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <span>
 
 #include "azulb/base/assert.hpp"
 
@@ -17,13 +18,24 @@ constexpr std::int64_t hint_margin_ms = 1000;
 
 }  // namespace
 
+PrivateConnections::~PrivateConnections() {
+  while (!idle_.empty())
+    idle_.front().pool_.remove_idle(idle_.front());
+}
+
 ServerConnection::ServerConnection(ServerPool& pool)
     : pool_(pool),
       context_(pool.context_),
       connection_(pool.context_.loop, codec_),
       codec_(connection_, pool.context_.scratch, *this) {}
 
+void ServerConnection::leave_lists() {
+  base::ListNode<ServerConnection>::unlink();
+  base::ListNode<PrivateIdle>::unlink();
+}
+
 void ServerConnection::on_connected() {
+  pool_.write_proxy_header(*this);
   if (ConnectHandler* handler = std::exchange(waiting_, nullptr)) handler->on_connected();
 }
 
@@ -34,7 +46,7 @@ void ServerConnection::on_connect_failure(int system_error) {
 void ServerConnection::on_idle_end() {
   // Leased but not yet used, it ends like any other: the stream opened on it will fail.
   if (flushing_) return pool_.remove_flushing(*this);
-  if (linked()) pool_.remove_idle(*this);
+  if (is_listed()) pool_.remove_idle(*this);
 }
 
 void ServerConnection::on_idle_timeout() {
@@ -60,32 +72,37 @@ void Lease::give_back() {
   connection.pool_.give_back(connection);
 }
 
-Lease ServerPool::lease_idle() {
+ServerConnection* ServerPool::find_idle(PrivateConnections* owner) {
+  if (owner == nullptr) return idle_.empty() ? nullptr : &idle_.front();
+  return owner->idle_.find([this](const ServerConnection& connection) { return &connection.pool_ == this; });
+}
+
+Lease ServerPool::lease_idle(PrivateConnections* owner) {
   const std::int64_t now_ms = context_.loop.now_ms();
-  while (!idle_.empty()) {
-    ServerConnection& connection = idle_.front();
+  while (ServerConnection* const connection = find_idle(owner)) {
     // What a server sends unasked must not become the answer to this request.
     const bool to_look_at =
-        now_ms - connection.idle_since_ms_ > look_after_idle_ms || connection.connection_.may_have_input();
-    if (to_look_at && connection.connection_.has_pending_input()) {
-      remove_idle(connection);
+        now_ms - connection->idle_since_ms_ > look_after_idle_ms || connection->connection_.may_have_input();
+    if (to_look_at && connection->connection_.has_pending_input()) {
+      remove_idle(*connection);
       continue;
     }
-    idle_.pop_front();
+    connection->leave_lists();
     count_idle(idle_count_ - 1);
-    connection.idle_timer_.stop();
-    return Lease(connection);
+    connection->idle_timer_.stop();
+    return Lease(*connection);
   }
   return {};
 }
 
-tl::expected<Lease, int> ServerPool::connect(ConnectHandler& handler) {
+tl::expected<Lease, int> ServerPool::connect(ConnectHandler& handler, PrivateConnections* owner) {
   std::unique_ptr<tls::Session> session;
   if (settings_.tls != nullptr) {
     session = settings_.tls->make_session(settings_.tls_name, resumption_);
     if (session == nullptr) return tl::unexpected<int>(ENOMEM);
   }
   ServerConnection& connection = context_.connections.create(*this);
+  connection.owner_ = owner;
   connection.connection_.set_write_timeout(settings_.write_timeout);
   if (const int system_error = connection.connection_.connect(settings_.address, std::move(session));
       system_error != 0) {
@@ -94,6 +111,15 @@ tl::expected<Lease, int> ServerPool::connect(ConnectHandler& handler) {
   }
   connection.waiting_ = &handler;
   return Lease(connection);
+}
+
+void ServerPool::write_proxy_header(ServerConnection& connection) {
+  if (settings_.proxy_protocol == 0) return;
+  // Gathered only: it leaves together with what follows, such as the first request's head.
+  const net::ProxiedAddresses* client = connection.owner_ != nullptr ? &connection.owner_->client_ : nullptr;
+  const std::span<char> room = connection.connection_.write_scratch(net::written_proxy_header_bytes);
+  connection.connection_.commit_scratch(
+      net::write_proxy_header(settings_.proxy_protocol, client, room.data()));
 }
 
 void ServerPool::give_back(ServerConnection& connection) {
@@ -120,7 +146,12 @@ void ServerPool::give_back(ServerConnection& connection) {
   } else {
     context_.loop.timers().start(connection.idle_timer_, std::chrono::milliseconds(idle_ms));
   }
-  idle_.push_front(connection);
+  if (connection.owner_ != nullptr) {
+    private_idle_.push_front(connection);
+    connection.owner_->idle_.push_front(connection);
+  } else {
+    idle_.push_front(connection);
+  }
   count_idle(idle_count_ + 1);
   if (connection.connection_.reading_paused()) connection.connection_.resume_reading();
 }
@@ -131,13 +162,13 @@ void ServerPool::count_idle(std::uint64_t count) {
 }
 
 void ServerPool::remove_idle(ServerConnection& connection) {
-  connection.unlink();
+  connection.leave_lists();
   count_idle(idle_count_ - 1);
   dispose(connection);
 }
 
 void ServerPool::remove_flushing(ServerConnection& connection) {
-  connection.unlink();
+  connection.leave_lists();
   connection.flushing_ = false;
   dispose(connection);
 }
@@ -149,8 +180,10 @@ void ServerPool::dispose(ServerConnection& connection) {
 }
 
 void ServerPool::close_idle() {
-  while (!idle_.empty())
-    remove_idle(idle_.front());
+  for (auto* idle : {&idle_, &private_idle_}) {
+    while (!idle->empty())
+      remove_idle(idle->front());
+  }
 }
 
 void ServerPool::close_all() {

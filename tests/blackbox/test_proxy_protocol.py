@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 
@@ -14,7 +13,6 @@ from support import proxy_protocol as pp
 from support.client import Client
 from support.scripted_server import OK, always, echo
 from support.waiting import wait_until
-from support.wire import Wire
 
 CLIENT = ("192.0.2.7", 40000, "198.51.100.1", 443)
 CLIENT_6 = ("2001:db8::7", 40000, "2001:db8::1", 443)
@@ -214,10 +212,9 @@ def test_only_trusted_peers_may_connect_at_all(azulb, scripted):
     assert proxy.metrics().total("azulb_connections_active") == 0
     lines = [line for line in proxy.stderr().splitlines() if "refused" in line]
     assert len(lines) == 1 and "127.0.0.1" in lines[0] and "trusted_proxies" in lines[0], lines
-    trusted = socket.create_connection(proxy.address, source_address=("127.0.0.3", 0))
-    with Wire(trusted) as client:
-        client.send(LINE + GET)
-        assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+    with proxy.client(source="127.0.0.3") as client:
+        client.send(LINE)
+        assert client.request().status == 200
 
 
 def test_a_header_that_does_not_come_in_time(azulb, scripted):

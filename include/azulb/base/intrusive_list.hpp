@@ -70,6 +70,15 @@ class IntrusiveList {
       push_back(other.pop_front());
   }
 
+  /// The first member that `wanted(member)` is true for, or null.
+  template <typename Wanted>
+  T* find(Wanted wanted) {
+    for (Node* node = head_.next_; node != &head_; node = node->next_) {
+      if (wanted(static_cast<T&>(*node))) return static_cast<T*>(node);
+    }
+    return nullptr;
+  }
+
   /// Calls `visit(member)` for each; `visit` may unlink the member it is given and no other.
   template <typename Visit>
   void for_each(Visit visit) {

@@ -258,6 +258,7 @@ struct Upstream {
   double hash_load_factor = 0.0;
   std::vector<Server> servers;
   std::string host_header = "preserve";  // preserve | upstream | a literal
+  int proxy_protocol = 0;                // the version to send; 0 = none
   std::uint64_t queue = 1024;
   Milliseconds queue_timeout = 5s;
   UpstreamTimeout timeout;

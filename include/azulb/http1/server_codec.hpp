@@ -42,7 +42,7 @@ class ServerCodec final : public net::ConnectionHandler, public http::StreamWrit
   /// The last response's `Keep-Alive: timeout=N`, in seconds; 0 = none.
   std::uint32_t keep_alive_timeout_s() const { return keep_alive_timeout_s_; }
   /// No byte of the stream's request has been handed to the kernel.
-  bool nothing_sent() const { return connection_.sent_bytes() == sent_before_; }
+  bool nothing_sent() const { return connection_.sent_bytes() <= sent_before_; }
 
   // ConnectionHandler
   void on_connected() override;
@@ -88,7 +88,7 @@ class ServerCodec final : public net::ConnectionHandler, public http::StreamWrit
   http::StreamReader* reader_ = nullptr;
   MessageReader in_;
   BodyWriter body_out_;
-  std::uint64_t sent_before_ = 0;
+  std::uint64_t sent_before_ = 0;  // and what is still to be sent of what was written before the stream
   std::uint64_t received_before_ = 0;
   std::uint32_t keep_alive_timeout_s_ = 0;
   http::Method method_ = http::Method::other;

@@ -10,6 +10,10 @@
 
 namespace azulb::net {
 
+/// The address that a socket is bound to or, accepted, was reached at; empty if the descriptor is no
+/// socket's.
+base::SocketAddress local_address(int descriptor);
+
 /// A bound, listening, non-blocking descriptor. Owns it; a unix path is removed with it.
 class BoundSocket {
  public:

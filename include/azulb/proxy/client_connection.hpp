@@ -15,6 +15,7 @@
 #include "azulb/http1/client_codec.hpp"
 #include "azulb/net/connection.hpp"
 #include "azulb/net/loop.hpp"
+#include "azulb/upstream/server_pool.hpp"
 
 namespace azulb::proxy {
 
@@ -51,6 +52,9 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
   std::string_view certificate_subject() const {
     return certificate_subject_ != nullptr ? std::string_view(*certificate_subject_) : std::string_view();
   }
+  /// Its own connections to servers that are told whose they are; null for a client on a unix socket, of
+  /// which there is nothing to tell.
+  upstream::PrivateConnections* private_connections();
   bool refused() const { return refused_; }
   bool counted() const { return counted_; }
   void set_counted() { counted_ = true; }
@@ -76,6 +80,7 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
   WorkerListener& listener_;
   net::Connection connection_;
   http1::ClientCodec codec_;
+  std::unique_ptr<upstream::PrivateConnections> private_connections_;
   std::uint64_t requests_ = 0;
   base::IpAddress peer_ip_;
   std::optional<base::IpAddress> local_ip_;  // nothing: the socket's own

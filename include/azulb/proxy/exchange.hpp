@@ -68,6 +68,7 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   bool try_again();
 
   Worker& worker() { return worker_; }
+  ClientConnection& client() { return client_; }
 
  private:
   // http::StreamReader, of the client's stream

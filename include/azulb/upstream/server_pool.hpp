@@ -16,6 +16,7 @@
 #include "azulb/http1/server_codec.hpp"
 #include "azulb/net/connection.hpp"
 #include "azulb/net/loop.hpp"
+#include "azulb/net/proxy_header.hpp"
 #include "azulb/tls/client_context.hpp"
 
 namespace azulb::upstream {
@@ -31,17 +32,40 @@ class ConnectHandler {
   virtual void on_connect_failure(int system_error) = 0;
 };
 
+class ServerConnection;
+struct PrivateIdle;  // the tag of PrivateConnections' list
+
+/// One client connection as its servers know it: what the PROXY headers of its connections to them say, and
+/// those of them that are idle. Nobody else's request may go over them, as it would be taken for this
+/// client's (proxy-protocol.txt, section 2); they end with this object. It outlives every lease taken for it.
+class PrivateConnections {
+ public:
+  explicit PrivateConnections(const net::ProxiedAddresses& client) : client_(client) {}
+  PrivateConnections(const PrivateConnections&) = delete;
+  PrivateConnections& operator=(const PrivateConnections&) = delete;
+  ~PrivateConnections();
+
+ private:
+  friend class ServerPool;
+  const net::ProxiedAddresses client_;
+  base::IntrusiveList<ServerConnection, PrivateIdle> idle_;  // of all pools, the most recently used first
+};
+
 /// One connection to a server: socket, codec, and its place in the pool.
 class ServerConnection final : public base::ListNode<ServerConnection>,
+                               public base::ListNode<PrivateIdle>,
                                private http1::ServerCodecOwner,
                                private net::Retired {
  public:
   explicit ServerConnection(ServerPool& pool);
 
  private:
+  friend class PrivateConnections;
   friend class ServerPool;
   friend class Lease;
 
+  bool is_listed() const { return base::ListNode<ServerConnection>::linked(); }
+  void leave_lists();
   void on_connected() override;
   void on_connect_failure(int system_error) override;
   void on_idle_end() override;
@@ -53,6 +77,7 @@ class ServerConnection final : public base::ListNode<ServerConnection>,
   net::Connection connection_;
   http1::ServerCodec codec_;
   ConnectHandler* waiting_ = nullptr;
+  PrivateConnections* owner_ = nullptr;  // null: any client's requests may go over it
   net::MemberTimer<ServerConnection, &ServerConnection::on_idle_timeout> idle_timer_{*this};
   std::int64_t idle_since_ms_ = 0;
   std::uint64_t requests_ = 0;
@@ -99,6 +124,7 @@ struct PoolSettings {
   std::uint64_t connections = 256;  // idle ones kept
   std::chrono::milliseconds idle{50'000};
   std::uint64_t requests = 0;  // per connection; 0 = unlimited
+  int proxy_protocol = 0;      // version of the header that connections begin with; 0 = none
   net::TimerList* write_timeout = nullptr;
   const tls::ClientContext* tls = nullptr;  // null: plain text
   std::string tls_name;                     // what the server must prove to be
@@ -123,20 +149,27 @@ class ServerPool {
   /// Every lease has been released.
   ~ServerPool() { close_all(); }
 
-  /// An idle connection that, as far as can be known, the server has not closed; else an empty lease.
-  Lease lease_idle();
-  /// Begins to connect; `handler` is told later. The error is an errno known at once.
-  tl::expected<Lease, int> connect(ConnectHandler& handler);
+  /// An idle connection that, as far as can be known, the server has not closed; else an empty lease. With an
+  /// `owner` one of its own, else one that is nobody's.
+  Lease lease_idle(PrivateConnections* owner = nullptr);
+  /// Begins to connect; `handler` is told later. The error is an errno known at once. With `proxy_protocol`
+  /// the connection begins with a header that tells of `owner`, or, without one, of no client.
+  tl::expected<Lease, int> connect(ConnectHandler& handler, PrivateConnections* owner = nullptr);
 
   std::uint64_t idle_count() const { return idle_count_; }
   const base::SocketAddress& address() const { return settings_.address; }
+  /// Connections begin with a PROXY header: each client connection needs its own.
+  bool speaks_proxy_protocol() const { return settings_.proxy_protocol != 0; }
   void close_idle();
   /// Also what the ends of tunnels are still being sent over.
   void close_all();
 
  private:
+  friend class PrivateConnections;
   friend class ServerConnection;
   friend class Lease;
+  ServerConnection* find_idle(PrivateConnections* owner);
+  void write_proxy_header(ServerConnection& connection);
   void give_back(ServerConnection& connection);
   void remove_idle(ServerConnection& connection);
   void count_idle(std::uint64_t count);
@@ -145,7 +178,8 @@ class ServerPool {
 
   PoolContext& context_;
   const PoolSettings settings_;
-  base::IntrusiveList<ServerConnection, ServerConnection> idle_;  // the most recently used first
+  base::IntrusiveList<ServerConnection, ServerConnection> idle_;          // the most recently used first
+  base::IntrusiveList<ServerConnection, ServerConnection> private_idle_;  // those that have an owner
   /// Ended tunnels whose last bytes the server has not taken yet; the write timeout watches over them.
   base::IntrusiveList<ServerConnection, ServerConnection> flushing_;
   std::uint64_t idle_count_ = 0;

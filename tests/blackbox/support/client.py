@@ -6,8 +6,8 @@ import socket
 from support.wire import Incomplete, Response, Wire, WireError
 
 
-def connect(address, timeout=10.0, receive_buffer=None):
-    """A socket connected to ("host", port) or to a unix socket's path."""
+def connect(address, timeout=10.0, receive_buffer=None, source=None):
+    """A socket connected to ("host", port) or to a unix socket's path, perhaps from the address `source`."""
     family = (
         socket.AF_UNIX
         if isinstance(address, str)
@@ -17,6 +17,8 @@ def connect(address, timeout=10.0, receive_buffer=None):
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     sock.settimeout(timeout)
+    if source:
+        sock.bind((source, 0))
     try:
         sock.connect(address)
     except BaseException:
@@ -28,8 +30,8 @@ def connect(address, timeout=10.0, receive_buffer=None):
 
 
 class Client(Wire):
-    def __init__(self, address, timeout=10.0, receive_buffer=None):
-        super().__init__(connect(address, timeout, receive_buffer), timeout)
+    def __init__(self, address, timeout=10.0, receive_buffer=None, source=None):
+        super().__init__(connect(address, timeout, receive_buffer, source), timeout)
 
     def send_request(
         self, method="GET", target="/", headers=(), body=None, version="1.1", host="example.test"

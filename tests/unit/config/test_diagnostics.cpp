@@ -74,6 +74,8 @@ TEST_CASE("a value out of range says what the range is") {
         "3:25 listener.http.backlog: \"backlog\" must be between 1 and 1048576, not -1"},
        {"listener.http.limit.request_line = '2MiB'",
         "3:36 listener.http.limit.request_line: \"request_line\" must be between 64 and 1MiB, not 2MiB"},
+       {"upstream.app.proxy_protocol = 3",
+        "3:31 upstream.app.proxy_protocol: \"proxy_protocol\" must be between 0 and 2, not 3"},
        {"upstream.app.retry.attempts = 0",
         "3:31 upstream.app.retry.attempts: \"attempts\" must be between 1 and 100, not 0"},
        {"upstream.app.hash_load_factor = 0.5",

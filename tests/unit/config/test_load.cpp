@@ -124,7 +124,7 @@ TEST_CASE("every key of a hash is understood") {
   }
 }
 
-TEST_CASE("PROXY headers may be expected from those named, or over unix sockets") {
+TEST_CASE("PROXY headers may be expected from those named, or over unix sockets, and sent in two versions") {
   CHECK(loaded(std::string(kLeast) +
                "listener.http.proxy_protocol = true\nlistener.http.trusted_proxies = ['10.0.0.0/8']\n")
             .listeners[0]
@@ -133,6 +133,7 @@ TEST_CASE("PROXY headers may be expected from those named, or over unix sockets"
                "upstream.a.servers = ['a:1']\n")
             .listeners[0]
             .proxy_protocol);
+  CHECK(loaded(std::string(kLeast) + "upstream.app.proxy_protocol = 2\n").upstreams[0].proxy_protocol == 2);
 }
 
 TEST_CASE("off alone retries on nothing") {

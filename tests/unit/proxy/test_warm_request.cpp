@@ -18,12 +18,13 @@ namespace {
 constexpr std::string_view response =
     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
 
-config::Config one_server(const base::SocketAddress& server) {
+config::Config one_server(const base::SocketAddress& server, int proxy_protocol) {
   config::Config config;
   config::Listener& listener = config.listeners.emplace_back();
   listener.name = "http";
   config::Upstream& upstream = config.upstreams.emplace_back();
   upstream.name = "app";
+  upstream.proxy_protocol = proxy_protocol;
   config::Server& target = upstream.servers.emplace_back();
   target.name = server.text();
   target.address = *base::parse_host_port(server.text());
@@ -35,8 +36,8 @@ config::Config one_server(const base::SocketAddress& server) {
 
 /// A worker on this thread, between a client and a server that the test drives by hand.
 struct Fixture {
-  Fixture()
-      : snapshot(*proxy::Snapshot::build(one_server(server.address()))),
+  explicit Fixture(int proxy_protocol = 0)
+      : snapshot(*proxy::Snapshot::build(one_server(server.address(), proxy_protocol))),
         bound(*net::BoundSocket::bind(*first(base::resolve({.host = "127.0.0.1"}, true)), 16, false)),
         sink(*base::LineSink::open("/dev/null")),
         worker(loop, snapshot, shared,
@@ -80,7 +81,12 @@ std::size_t read_bytes(net::Loop& loop, int descriptor, std::size_t wanted) {
 }  // namespace
 
 TEST_CASE("a warm keep-alive request allocates nothing, from its first byte to its log line") {
-  Fixture f;
+  int proxy_protocol = 0;
+  SUBCASE("over a connection that is anybody's") {}
+  SUBCASE("over one that began with the client's PROXY header") {
+    proxy_protocol = 2;
+  }
+  Fixture f(proxy_protocol);
   const test::Descriptor client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   REQUIRE(connect(client.get(), f.bound.address().get(), f.bound.address().length()) == 0);
   const std::string request =

@@ -135,6 +135,7 @@ struct ProberFixture {
                          .state = &*state,
                          .server = index,
                          .address = addresses[index],
+                         .proxy_protocol = proxy_protocol,
                          .address_text = "app:" + std::to_string(3000 + index)});
     }
     prober = std::make_unique<upstream::Prober>(loop, scratch, std::move(targets),
@@ -169,6 +170,7 @@ struct ProberFixture {
   net::Loop loop;
   http1::CodecScratch scratch{256};
   config::Health health;
+  int proxy_protocol = 0;
   balance::HealthInitial initial = balance::HealthInitial::probe;
   std::vector<base::SocketAddress> addresses;
   std::optional<balance::UpstreamState> state;

@@ -34,6 +34,23 @@ TEST_CASE("a server that answers as expected is up with its first check, which a
           "OPTIONS /up?deep=1 HTTP/1.1\r\nHost: app.example\r\nX-Check: 1\r\nuser-agent: mine\r\n"
           "Connection: close\r\n\r\n");
   }
+  SUBCASE("PROXY header, version 1: the check speaks for nobody") {
+    f.proxy_protocol = 1;
+    f.verdict(Health::up);
+    CHECK(server.request(0).starts_with("PROXY UNKNOWN\r\nGET /health HTTP/1.1\r\n"));
+  }
+  SUBCASE("PROXY header, version 2: LOCAL") {
+    f.proxy_protocol = 2;
+    f.verdict(Health::up);
+    CHECK(server.request(0).starts_with(
+        std::string("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0GET /health HTTP/1.1\r\n", 38)));
+  }
+  SUBCASE("no PROXY header where the check has a port of its own") {
+    f.proxy_protocol = 1;
+    f.health.port = server.address().port();
+    f.verdict(Health::up);
+    CHECK(server.request(0).starts_with("GET /health HTTP/1.1\r\n"));
+  }
   SUBCASE("a method with a body says that it has none") {
     f.health.method = "POST";
     f.verdict(Health::up);

@@ -1,0 +1,83 @@
+// A pool of connections to a server that the test drives by hand.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "../support/sockets.hpp"
+#include "../support/stream_recorder.hpp"
+#include "azulb/upstream/server_pool.hpp"
+
+namespace azulb::test {
+
+struct Waiting final : upstream::ConnectHandler {
+  void on_connected() override { connected = true; }
+  void on_connect_failure(int system_error) override { failure = system_error; }
+  bool connected = false;
+  int failure = 0;
+};
+
+inline constexpr std::string_view ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+struct PoolFixture {
+  PoolFixture() { settings.address = listening.address(); }
+  ~PoolFixture() {
+    pool.reset();
+    settle(loop);
+  }
+
+  upstream::ServerPool& make_pool() { return pool.emplace(context, settings); }
+
+  /// A new connection, whose far end is the last of `servers`.
+  upstream::Lease connect() {
+    Waiting waiting;
+    auto lease = pool->connect(waiting);
+    REQUIRE(lease);
+    REQUIRE(run_until(loop, [&] { return waiting.connected; }));
+    servers.push_back(listening.accept());
+    return std::move(*lease);
+  }
+  /// A whole exchange on a leased connection.
+  void exchange(upstream::Lease& lease, Peer& server, std::string_view response = ok) {
+    http::RequestHead head;
+    head.method_name = "GET";
+    head.method = http::Method::get;
+    http::RequestHeadOut out;
+    out.head = &head;
+    out.path = "/";
+    out.host = "a";
+    stream.events.clear();
+    stream.writer = &lease.open_stream(stream);
+    stream.writer->write_request(out);
+    stream.writer->write_end({});
+    stream.writer->flush();
+    REQUIRE(run_until(loop, [&] { return !server.receive().empty(); }));
+    REQUIRE(server.send(response) == response.size());
+    REQUIRE(run_until(loop, [&] { return stream.events.size() == 2; }));
+    CHECK(stream.told() == "response 200; end");
+  }
+  /// Until the server sees its connection closed.
+  bool is_closed(Peer& server) {
+    return run_until(loop, [&] {
+      server.receive();
+      return server.ended() || server.error() == ECONNRESET;
+    });
+  }
+
+  net::Loop loop;
+  const Server listening;
+  http1::CodecScratch scratch{256};
+  base::Slab<upstream::ServerConnection> connections;
+  upstream::PoolContext context{loop, scratch, connections};
+  upstream::PoolSettings settings;
+  std::optional<upstream::ServerPool> pool;
+  std::vector<Peer> servers;
+  StreamRecorder stream;
+};
+
+}  // namespace azulb::test

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -9,14 +10,13 @@ import time
 
 import pytest
 
+from malformed_proxy_headers import CLIENT, LINE, MALFORMED
 from support import proxy_protocol as pp
 from support.client import Client
 from support.scripted_server import OK, always, echo
 from support.waiting import wait_until
 
-CLIENT = ("192.0.2.7", 40000, "198.51.100.1", 443)
 CLIENT_6 = ("2001:db8::7", 40000, "2001:db8::1", 443)
-LINE = pp.line(*CLIENT)
 REFUSED = "azulb_proxy_headers_refused_total"
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -131,35 +131,6 @@ def test_a_client_that_ends_its_side_behind_the_request_is_answered(proxy):
 def test_a_second_header_is_no_request(proxy):
     with introduced(proxy, LINE + LINE + GET) as client:
         assert client.read_response().status == 400
-
-
-MALFORMED = {
-    "no header": GET,
-    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "lower case": LINE.lower(),
-    "bare LF": LINE.replace(b"\r\n", b"\n"),
-    "two spaces": LINE.replace(b" ", b"  ", 1),
-    "UDP4": LINE.replace(b"TCP4", b"UDP4"),
-    "families mixed": b"PROXY TCP4 ::1 ::1 1 2\r\n",
-    "no port": b"PROXY TCP4 1.1.1.1 2.2.2.2 1\r\n",
-    "port too large": b"PROXY TCP4 1.1.1.1 2.2.2.2 1 65536\r\n",
-    "leading zero": b"PROXY TCP4 1.1.1.01 2.2.2.2 1 2\r\n",
-    "NUL": b"PROXY TCP4 1.1.1.1\0 2.2.2.2 1 2\r\n",
-    "a host name": b"PROXY TCP4 localhost 2.2.2.2 1 2\r\n",
-    "108 bytes": b"PROXY UNKNOWN " + b"x" * 92 + b"\r\n",
-    "v2 version 1": pp.binary(*CLIENT, command=0x11),
-    "v2 command 2": pp.binary(*CLIENT, command=0x22),
-    "v2 family 4": pp.raw(0x21, 0x41, pp.block(*CLIENT)),
-    "v2 protocol 3": pp.raw(0x21, 0x13, pp.block(*CLIENT)),
-    "v2 short addresses": pp.raw(0x21, 0x11, pp.block(*CLIENT)[:-1]),
-    "v2 IPv4 as IPv6": pp.raw(0x21, 0x21, pp.block(*CLIENT)),
-    "v2 over 4 KiB": pp.binary(*CLIENT, pp.tlv(4, bytes(4096 - 12 - 2))),
-    "v2 TLV past the end": pp.binary(*CLIENT, b"\x04\x00\x10"),
-    "v2 half a TLV": pp.binary(*CLIENT, b"\x04\x00"),
-    "v2 wrong checksum": pp.binary(*CLIENT, pp.tlv(3, b"abcd")),
-    "v2 short checksum": pp.binary(*CLIENT, pp.tlv(3, b"abc")),
-}
 
 
 @pytest.mark.parametrize("pieces", [1, 2], ids=["whole", "in pieces"])
@@ -374,3 +345,34 @@ def test_haproxy_checks_azulb(proxy, server, haproxy):
     with Client(front.address) as client:
         assert client.request().status == 200
     assert proxy.metrics().total(REFUSED) == before
+
+
+def test_a_crowd_that_does_everything_at_once(azulb, scripted):
+    """Whole, slow, wrong, half and reset headers side by side: all end, and who behaves is served."""
+    proxy = expecting(azulb, scripted(echo), timeout={"header": "500ms"})
+    choice = random.Random(7)
+    beginnings = [*(header for header, _ in HEADERS.values()), *OWN.values(), *MALFORMED.values(), b""]
+    for _ in range(20):
+        crowd = []
+        for _ in range(20):
+            data = choice.choice(beginnings) + GET
+            client = proxy.client()
+            crowd.append((client, data, choice.randrange(len(data))))
+            client.send(data[: crowd[-1][2]])
+        choice.shuffle(crowd)
+        for client, data, sent in crowd:
+            with contextlib.suppress(OSError):  # it may have been refused meanwhile
+                ending = choice.randrange(5)
+                if ending == 0:
+                    client.reset()
+                elif ending == 1:
+                    client.close()
+                elif ending == 2:
+                    client.half_close()
+                else:
+                    client.send(data[sent:])
+        with introduced(proxy, LINE) as client:
+            assert seen(client.request())["x-real-ip"] == CLIENT[0]
+        for client, _, _ in crowd:
+            client.close()
+    wait_until(lambda: proxy.metrics().total("azulb_connections_active") == 0, what="all being closed")

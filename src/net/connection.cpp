@@ -55,8 +55,9 @@ bool Connection::ensure_watched() {
   return watched_;
 }
 
-int Connection::connect(const base::SocketAddress& address, std::unique_ptr<tls::Session> session) {
-  AZULB_ASSERT(descriptor_ < 0);
+int Connection::connect(const base::SocketAddress& address, std::unique_ptr<tls::Session> session,
+                        std::span<const char> ahead) {
+  AZULB_ASSERT(descriptor_ < 0 && (ahead.empty() || session != nullptr));
   const int descriptor = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return errno;
   if (!address.is_unix()) {
@@ -74,6 +75,7 @@ int Connection::connect(const base::SocketAddress& address, std::unique_ptr<tls:
     session_ = std::move(session);
     session_->attach(descriptor);
     shaking_hands_ = true;
+    output_.append(ahead);
   }
   watched_ = loop_.watch(descriptor_, *this);
   if (watched_) return 0;
@@ -122,7 +124,7 @@ void Connection::finish_connecting() {
     fail(system_error);
     return;
   }
-  if (shaking_hands_) return;
+  if (shaking_hands_) return send_ahead();
   if (end_wanted_ && output_.empty()) shut_down_writing();
   handler_->on_connected();
 }

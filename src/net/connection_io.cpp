@@ -19,6 +19,15 @@ int error_of(const tls::Session& session, tls::IoStatus status) {
 
 }  // namespace
 
+void Connection::send_ahead() {
+  // Until the handshake is done the queue holds nothing else, and a new socket has room for it.
+  if (output_.empty()) return;
+  const ssize_t count = send_bytes(descriptor_, output_.data(), output_.size());
+  const bool whole = count == static_cast<ssize_t>(output_.size());
+  output_.clear();
+  if (!whole) fail(count < 0 ? errno : ENOBUFS);
+}
+
 void Connection::shake_hands() {
   if (session_->awaits_first_byte()) {
     const tls::Session::FirstByte first = session_->first_byte();

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -77,22 +79,27 @@ void Probe::begin() {
   if (check.target.tls != nullptr)
     session = check.target.tls->make_session(check.target.tls_name, check.resumption);
   const bool lacks_session = check.target.tls != nullptr && session == nullptr;
-  connect_error_ = lacks_session ? ENOMEM : connection_.connect(check.address, std::move(session));
+  std::array<char, net::written_proxy_header_bytes> header;
+  const std::size_t header_bytes = session != nullptr ? write_proxy_header(header.data()) : 0;
+  connect_error_ = lacks_session ? ENOMEM
+                                 : connection_.connect(check.address, std::move(session),
+                                                       std::span(header).first(header_bytes));
   if (connect_error_ != 0) loop_.defer(*this);
 }
 
 void Probe::on_connected() {
   connected_ = true;
-  write_proxy_header();
+  if (connection_.tls() == nullptr) {  // else it has left ahead of the handshake
+    std::array<char, net::written_proxy_header_bytes> header;
+    connection_.write(std::span(header).first(write_proxy_header(header.data())));
+  }
   write_request(codec_.open_stream(*this));
 }
 
-void Probe::write_proxy_header() {
+std::size_t Probe::write_proxy_header(char* out) const {
   const int version = prober_->checks_[index_].target.proxy_protocol;
   // As with HAProxy, another port than the one that serves is another protocol's.
-  if (version == 0 || health().port != 0) return;
-  const std::span<char> room = connection_.write_scratch(net::written_proxy_header_bytes);
-  connection_.commit_scratch(net::write_proxy_header(version, nullptr, room.data()));
+  return version == 0 || health().port != 0 ? 0 : net::write_proxy_header(version, nullptr, out);
 }
 
 void Probe::write_request(http::StreamWriter& writer) {

@@ -49,7 +49,7 @@ class Probe final : private http1::ServerCodecOwner,
   void on_timeout();
   void reclaim() override;
 
-  void write_proxy_header();
+  std::size_t write_proxy_header(char* out) const;
   void write_request(http::StreamWriter& writer);
   void connect_failed(int system_error);
   void judge_body();

@@ -1,6 +1,7 @@
 #include "azulb/upstream/server_pool.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <span>
@@ -35,7 +36,12 @@ void ServerConnection::leave_lists() {
 }
 
 void ServerConnection::on_connected() {
-  pool_.write_proxy_header(*this);
+  // Over TLS it has left ahead of the handshake.
+  if (pool_.speaks_proxy_protocol() && connection_.tls() == nullptr) {
+    // Gathered only: it leaves together with what follows, such as the first request's head.
+    const std::span<char> room = connection_.write_scratch(net::written_proxy_header_bytes);
+    connection_.commit_scratch(pool_.write_proxy_header(owner_, room.data()));
+  }
   if (ConnectHandler* handler = std::exchange(waiting_, nullptr)) handler->on_connected();
 }
 
@@ -104,7 +110,10 @@ tl::expected<Lease, int> ServerPool::connect(ConnectHandler& handler, PrivateCon
   ServerConnection& connection = context_.connections.create(*this);
   connection.owner_ = owner;
   connection.connection_.set_write_timeout(settings_.write_timeout);
-  if (const int system_error = connection.connection_.connect(settings_.address, std::move(session));
+  std::array<char, net::written_proxy_header_bytes> header;
+  const std::size_t header_bytes = session != nullptr ? write_proxy_header(owner, header.data()) : 0;
+  if (const int system_error = connection.connection_.connect(settings_.address, std::move(session),
+                                                              std::span(header).first(header_bytes));
       system_error != 0) {
     context_.connections.destroy(connection);
     return tl::unexpected<int>(system_error);
@@ -113,13 +122,9 @@ tl::expected<Lease, int> ServerPool::connect(ConnectHandler& handler, PrivateCon
   return Lease(connection);
 }
 
-void ServerPool::write_proxy_header(ServerConnection& connection) {
-  if (settings_.proxy_protocol == 0) return;
-  // Gathered only: it leaves together with what follows, such as the first request's head.
-  const net::ProxiedAddresses* client = connection.owner_ != nullptr ? &connection.owner_->client_ : nullptr;
-  const std::span<char> room = connection.connection_.write_scratch(net::written_proxy_header_bytes);
-  connection.connection_.commit_scratch(
-      net::write_proxy_header(settings_.proxy_protocol, client, room.data()));
+std::size_t ServerPool::write_proxy_header(const PrivateConnections* owner, char* out) const {
+  if (settings_.proxy_protocol == 0) return 0;
+  return net::write_proxy_header(settings_.proxy_protocol, owner != nullptr ? &owner->client_ : nullptr, out);
 }
 
 void ServerPool::give_back(ServerConnection& connection) {

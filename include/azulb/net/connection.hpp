@@ -60,8 +60,10 @@ class Connection final : private Watcher, private Deferred {
   /// EPROTONOSUPPORT where the client's first byte was none of TLS: `continue_plain` may follow that.
   void adopt(int descriptor, std::unique_ptr<tls::Session> session, TimerList& handshake_timeout);
   /// Begins to connect, and to shake hands if there is a session; `on_connected` or `on_failure` follows, the
-  /// latter with EPROTO where TLS failed. A failure known at once is returned as errno.
-  int connect(const base::SocketAddress& address, std::unique_ptr<tls::Session> session = nullptr);
+  /// latter with EPROTO where TLS failed. A failure known at once is returned as errno. `ahead` (with a
+  /// session only; it is copied) leaves as it is before the handshake, and counts as nothing sent.
+  int connect(const base::SocketAddress& address, std::unique_ptr<tls::Session> session = nullptr,
+              std::span<const char> ahead = {});
   /// Reads from the beginning what the client sent instead of TLS. Called by the handler, from `on_failure`.
   void continue_plain();
 
@@ -140,6 +142,7 @@ class Connection final : private Watcher, private Deferred {
   void on_events(std::uint32_t events) override;
   void on_deferred() override;
   void finish_connecting();
+  void send_ahead();
   void shake_hands();
   void read_and_deliver();
   void deliver_unconsumed();

@@ -169,7 +169,7 @@ class ServerPool {
   friend class ServerConnection;
   friend class Lease;
   ServerConnection* find_idle(PrivateConnections* owner);
-  void write_proxy_header(ServerConnection& connection);
+  std::size_t write_proxy_header(const PrivateConnections* owner, char* out) const;
   void give_back(ServerConnection& connection);
   void remove_idle(ServerConnection& connection);
   void count_idle(std::uint64_t count);

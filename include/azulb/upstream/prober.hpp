@@ -35,7 +35,7 @@ struct ProbeTarget {
   int proxy_protocol = 0;    // version of the header that connections to it begin with; 0 = none
   std::string address_text;  // as configured, such as "app:3000": for Host
   const tls::ClientContext* tls = nullptr;  // outlives the prober; null: plain text
-  std::string tls_name;                     // what the server must prove to be
+  std::string tls_name{};                   // what the server must prove to be
 };
 
 /// Checks each target at once, then every `interval` (`fast_interval` while its state may be about to

@@ -127,7 +127,7 @@ struct PoolSettings {
   int proxy_protocol = 0;      // version of the header that connections begin with; 0 = none
   net::TimerList* write_timeout = nullptr;
   const tls::ClientContext* tls = nullptr;  // null: plain text
-  std::string tls_name;                     // what the server must prove to be
+  std::string tls_name{};                   // what the server must prove to be
   base::Gauge* idle_gauge = nullptr;        // kept at `idle_count`, if there is one
 };
 

@@ -40,7 +40,7 @@ BUILDS = {
 }
 # What shares memory between threads: server states and health, the line sink, the mailbox, the workers.
 TSAN_UNITS = ["unit_base", "unit_balance", "unit_net"]
-TSAN_BLACKBOX = ["test_balancing.py", "test_signals.py", "test_health.py", "test_metrics.py"]
+TSAN_BLACKBOX = ["test_balancing.py", "test_signals.py", "test_health.py", "test_metrics.py", "test_tls_clients.py"]
 
 SANITIZER_ENVIRONMENT = {
     "ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1",

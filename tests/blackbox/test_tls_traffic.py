@@ -74,7 +74,7 @@ def test_a_client_that_leaves_at_any_stage_of_the_handshake_leaves_nothing_behin
     lengths = [len(data) for data in flights]
     stages = [(0, cut) for cut in (0, 1, 5, 6, lengths[0] // 2, lengths[0] - 1, lengths[0])]
     stages += [(1, cut) for cut in (1, 5, 6, lengths[1] // 2, lengths[1] - 1)]
-    handshakes = proxy.metrics().total("azulb_tls_handshakes_total")
+    wait_until(lambda: proxy.metrics().total("azulb_tls_handshakes_total") == 2, what="the count of both")
     failures = proxy.metrics().total("azulb_tls_failures_total")
     for flight, cut in stages:
         client = WireClient(proxy.address, context)
@@ -92,7 +92,7 @@ def test_a_client_that_leaves_at_any_stage_of_the_handshake_leaves_nothing_behin
         client.close()
     failed = failures + len(stages)
     wait_until(lambda: proxy.metrics().total("azulb_tls_failures_total") == failed, what="the failures' count")
-    assert proxy.metrics().total("azulb_tls_handshakes_total") == handshakes
+    assert proxy.metrics().total("azulb_tls_handshakes_total") == 2
     wait_no_connections(proxy)
     wait_until(lambda: proxy.open_descriptors() <= before, what="all descriptors closed")
     assert len(server.requests) == 1

@@ -59,6 +59,17 @@ int prepare_ticket(SSL* ssl, unsigned char* name, unsigned char* initial_vector,
   return opened && SSL_version(ssl) == TLS1_3_VERSION ? 2 : result;
 }
 
+/// A client's certificate is verified when its session begins; a resumed one must not outlive it.
+SSL_TICKET_RETURN judge_ticket(SSL*, SSL_SESSION* session, const unsigned char*, std::size_t,
+                               SSL_TICKET_STATUS status, void*) {
+  if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+    return SSL_TICKET_RETURN_IGNORE_RENEW;
+  const X509* const certificate = SSL_SESSION_get0_peer(session);
+  if (certificate != nullptr && X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0)
+    return SSL_TICKET_RETURN_IGNORE_RENEW;
+  return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
 }  // namespace
 
 bool set_certificate_index(X509* certificate, std::size_t index) {
@@ -73,7 +84,9 @@ void set_callbacks(SSL_CTX* context, ServerParts& parts, bool session_tickets) {
   SSL_CTX_set_tlsext_status_cb(context, staple_response);
   SSL_CTX_set_tlsext_status_arg(context, &parts);
   if (!parts.protocols.empty()) SSL_CTX_set_alpn_select_cb(context, choose_protocol, &parts);
-  if (session_tickets) SSL_CTX_set_tlsext_ticket_key_evp_cb(context, prepare_ticket);
+  if (!session_tickets) return;
+  SSL_CTX_set_tlsext_ticket_key_evp_cb(context, prepare_ticket);
+  SSL_CTX_set_session_ticket_cb(context, nullptr, judge_ticket, nullptr);
 }
 
 }  // namespace azulb::tls

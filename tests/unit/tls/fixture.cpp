@@ -48,7 +48,7 @@ std::string Directory::write(const std::string& name, std::string_view text) con
 }
 
 Made make_certificate(const std::string& subject, const std::string& names, const std::string& kind,
-                      const Made* issuer) {
+                      const Made* issuer, long lifetime_s) {
   Made made;
   made.key.reset(kind == "RSA" ? EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", std::size_t{2048})
                                : EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
@@ -59,7 +59,7 @@ Made make_certificate(const std::string& subject, const std::string& names, cons
   static long serial = 0;
   ASN1_INTEGER_set(X509_get_serialNumber(certificate), ++serial);
   X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+  X509_gmtime_adj(X509_getm_notAfter(certificate), lifetime_s);
   X509_set_pubkey(certificate, made.key.get());
   X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8,
                              reinterpret_cast<const unsigned char*>(subject.c_str()), -1, -1, 0);
@@ -76,8 +76,8 @@ Made make_certificate(const std::string& subject, const std::string& names, cons
   return made;
 }
 
-Identity::Identity(const std::string& names, const std::string& kind)
-    : made(make_certificate("unit", names, kind)),
+Identity::Identity(const std::string& names, const std::string& kind, long lifetime_s)
+    : made(make_certificate("unit", names, kind, nullptr, lifetime_s)),
       certificate(directory.write("crt", made.pem)),
       key(directory.write("key", made.key_pem)) {}
 

@@ -44,11 +44,12 @@ struct Made {
 
 /// `names` as "DNS:a.test,IP:127.0.0.1", empty: none; `kind` "EC" or "RSA"; `issuer` null: self-signed.
 Made make_certificate(const std::string& subject, const std::string& names, const std::string& kind = "EC",
-                      const Made* issuer = nullptr);
+                      const Made* issuer = nullptr, long lifetime_s = 3600);
 
 /// A certificate of its own name, and a key, in a directory: what a context is built from.
 struct Identity {
-  explicit Identity(const std::string& names = "DNS:a.test", const std::string& kind = "EC");
+  explicit Identity(const std::string& names = "DNS:a.test", const std::string& kind = "EC",
+                    long lifetime_s = 3600);
   tls::CertificateFiles files() const { return {certificate, key, ""}; }
 
   Directory directory;

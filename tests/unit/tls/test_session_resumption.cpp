@@ -1,5 +1,6 @@
 // Which sessions are resumed, which certificate is shown, and whose certificate is asked for.
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -81,6 +82,22 @@ TEST_CASE("a client shows its certificate where it is asked, and may be required
     if (rule != ClientVerify::off)
       CHECK(refused.server->failure().find("certificate is not accepted") != std::string::npos);
   }
+}
+
+TEST_CASE("a session is not resumed when the client's certificate has expired meanwhile") {
+  const test::Identity own("DNS:app.test", "EC", 2);
+  Servers f({.client_ca = own.certificate, .client_verify = ClientVerify::required});
+  const auto with = tls::ClientContext::build(
+      {.ca = f.identity.certificate, .certificate = own.certificate, .key = own.key});
+  REQUIRE(with.has_value());
+  f.client = *with;
+  CHECK_FALSE(f.resumes());
+  CHECK(f.resumes());
+  while (X509_cmp_current_time(X509_get0_notAfter(own.made.certificate.get())) > 0)
+    usleep(20'000);
+  test::Ends ends(f.server->make_session(), f.client->make_session("a.test", f.resumption));
+  CHECK_FALSE(ends.shake_hands());
+  CHECK(ends.server->failure().find("expired") != std::string::npos);
 }
 
 TEST_CASE("files that cannot be used are errors that name them") {

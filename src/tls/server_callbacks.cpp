@@ -1,6 +1,5 @@
 #include "server_callbacks.hpp"
 
-#include <cstdint>
 #include <span>
 
 #include "azulb/base/clock.hpp"
@@ -29,22 +28,21 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* length, cons
   return SSL_TLSEXT_ERR_OK;
 }
 
-/// Of an X509: its place in the listener's list, counted from 1.
-int place_index() {
+/// Of an X509: its response to staple.
+int response_index() {
   static const int index = X509_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
   return index;
 }
 
-int staple_response(SSL* ssl, void* argument) {
-  const auto& parts = *static_cast<ServerParts*>(argument);
+int staple_response(SSL* ssl, void*) {
   const X509* const certificate = SSL_get_certificate(ssl);
   if (certificate == nullptr) return SSL_TLSEXT_ERR_NOACK;
-  const auto place = reinterpret_cast<std::uintptr_t>(X509_get_ex_data(certificate, place_index()));
-  if (place == 0 || parts.ocsp_responses[place - 1].empty()) return SSL_TLSEXT_ERR_NOACK;
-  const std::string& response = parts.ocsp_responses[place - 1];
-  void* const copy = OPENSSL_memdup(response.data(), response.size());
+  const auto* const response =
+      static_cast<const std::string*>(X509_get_ex_data(certificate, response_index()));
+  if (response == nullptr) return SSL_TLSEXT_ERR_NOACK;
+  void* const copy = OPENSSL_memdup(response->data(), response->size());
   if (copy == nullptr) return SSL_TLSEXT_ERR_NOACK;
-  SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<long>(response.size()));
+  SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<long>(response->size()));
   return SSL_TLSEXT_ERR_OK;
 }
 
@@ -72,9 +70,8 @@ SSL_TICKET_RETURN judge_ticket(SSL*, SSL_SESSION* session, const unsigned char*,
 
 }  // namespace
 
-bool set_certificate_index(X509* certificate, std::size_t index) {
-  // The pointer is a number: OpenSSL keeps it and never follows it.
-  return X509_set_ex_data(certificate, place_index(), reinterpret_cast<void*>(index + 1)) == 1;
+bool set_stapled_response(X509* certificate, std::string& response) {
+  return X509_set_ex_data(certificate, response_index(), &response) == 1;
 }
 
 void set_callbacks(SSL_CTX* context, ServerParts& parts, bool session_tickets) {
@@ -82,7 +79,6 @@ void set_callbacks(SSL_CTX* context, ServerParts& parts, bool session_tickets) {
   SSL_CTX_set_tlsext_servername_callback(context, choose_by_name);
   SSL_CTX_set_tlsext_servername_arg(context, &parts);
   SSL_CTX_set_tlsext_status_cb(context, staple_response);
-  SSL_CTX_set_tlsext_status_arg(context, &parts);
   if (!parts.protocols.empty()) SSL_CTX_set_alpn_select_cb(context, choose_protocol, &parts);
   if (!session_tickets) return;
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, prepare_ticket);

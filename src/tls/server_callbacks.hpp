@@ -3,6 +3,7 @@
 
 #include <openssl/ssl.h>
 
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -14,16 +15,16 @@ namespace azulb::tls {
 
 struct ServerParts {
   ServerNames names;
-  std::vector<ContextHandle> contexts;      // the first: of connections that have named no host (yet)
-  std::string protocols;                    // ALPN's wire form
-  std::vector<std::string> ocsp_responses;  // by certificate; empty: none
+  std::vector<ContextHandle> contexts;     // the first: of connections that have named no host (yet)
+  std::string protocols;                   // ALPN's wire form
+  std::deque<std::string> ocsp_responses;  // to staple; certificates refer to them
   TicketKeys ticket_keys;
 };
 
 /// Lets `context` ask `parts`, which outlive it.
 void set_callbacks(SSL_CTX* context, ServerParts& parts, bool session_tickets);
 
-/// Remembers which of the listener's certificates this is, for its stapled response.
-bool set_certificate_index(X509* certificate, std::size_t index);
+/// What is stapled to a certificate, which `response` outlives.
+bool set_stapled_response(X509* certificate, std::string& response);
 
 }  // namespace azulb::tls

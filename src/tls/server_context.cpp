@@ -76,17 +76,14 @@ class Builder {
   base::Result<void> read(const CertificateFiles& files) {
     auto credentials = read_credentials(files.certificate, files.key);
     if (!credentials) return tl::unexpected(credentials.error());
-    std::string response;
     if (!files.ocsp_response.empty()) {
       auto bytes = read_ocsp_response(files.ocsp_response);
       if (!bytes) return tl::unexpected(bytes.error());
-      response = std::move(*bytes);
+      std::string& response = parts_->ocsp_responses.emplace_back(std::move(*bytes));
+      if (!set_stapled_response(credentials->certificate.get(), response)) return failure("OpenSSL");
     }
     names_.push_back(host_names(*credentials->certificate));
     kinds_.push_back(EVP_PKEY_get_base_id(credentials->key.get()));
-    if (!set_certificate_index(credentials->certificate.get(), credentials_.size()))
-      return failure("OpenSSL");
-    parts_->ocsp_responses.push_back(std::move(response));
     credentials_.push_back(std::move(*credentials));
     return {};
   }

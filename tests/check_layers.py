@@ -32,10 +32,8 @@ CODEC_USERS = [
     "src/upstream/server_pool.cpp",
     "include/azulb/upstream/probe*.hpp",
     "src/upstream/probe*.[ch]pp",
-    "include/azulb/proxy/client_connection.hpp",
-    "src/proxy/client_connection.cpp",
-    "include/azulb/proxy/worker.hpp",
-    "src/proxy/worker.cpp",
+    "include/azulb/proxy/client_codec_table.hpp",
+    "src/proxy/client_codec_table.cpp",
     "include/azulb/admin/local_*.hpp",
     "src/admin/local_*.[ch]pp",
 ]

@@ -20,5 +20,9 @@ void StreamWriter::write_request(const RequestHeadOut&) {
 void StreamWriter::write_response(const ResponseHeadOut&) {
   AZULB_ASSERT(false && "a response to a server");
 }
+std::uint64_t StreamWriter::written_bytes() const {
+  AZULB_ASSERT(false && "counted for clients only");
+  return 0;
+}
 
 }  // namespace azulb::http

@@ -35,6 +35,10 @@ void ClientCodec::drain() {
   }
 }
 
+void ClientCodec::break_off() {
+  if (connection_.open()) on_failure(0);
+}
+
 std::size_t ClientCodec::on_bytes(std::span<const char> input) {
   std::string_view bytes(input.data(), input.size());
   for (bool progress = true; progress && !bytes.empty() && connection_.open();) {
@@ -106,6 +110,7 @@ void ClientCodec::accept_request(const http::RequestHead& head, std::string_view
                                  std::uint32_t head_ms) {
   http::StoredRequest request(head, bytes);
   request->head_ms = head_ms;
+  request->version = head.version_minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
   const Defect defect = judge_request(request->head, request->info);
   if (defect != Defect::none) {
     refuse({.defect = defect, .head_ms = head_ms, .request = std::move(request)});
@@ -121,6 +126,7 @@ void ClientCodec::accept_request(const http::RequestHead& head, std::string_view
   const bool bodyless = in_.complete();
   if (bodyless) connection_.expect_no_input();
   phase_ = bodyless ? Phase::complete : Phase::body;
+  written_before_ = connection_written_bytes();
   reader_ = &acceptor_.open_stream(*this);
   reader_->on_request(std::move(request));
   if (bodyless && reader_ != nullptr && phase_ == Phase::complete) {
@@ -134,6 +140,7 @@ void ClientCodec::refuse(http::BadRequest bad) {
   http10_ = head_request_ = keep_alive_ = client_closes_ = false;
   response_begun_ = response_done_ = false;
   phase_ = Phase::lingering;  // nothing more of this connection is parsed
+  written_before_ = connection_written_bytes();
   reader_ = &acceptor_.open_stream(*this);
   reader_->on_bad_request(std::move(bad));
 }

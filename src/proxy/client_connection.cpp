@@ -14,8 +14,8 @@ namespace azulb::proxy {
 ClientConnection::ClientConnection(WorkerListener& listener, const base::SocketAddress& peer,
                                    std::uint16_t local_port)
     : listener_(listener),
-      connection_(listener.worker.loop(), codec_),
-      codec_(connection_, listener.worker.scratch(), listener.codec_settings, *this),
+      slot_(connection_, listener.codecs, *this),
+      connection_(listener.worker.loop(), slot_.handler()),
       local_port_(local_port),
       is_unix_(peer.is_unix()) {
   if (is_unix_) return;
@@ -28,7 +28,7 @@ void ClientConnection::start(int descriptor) {
   connection_.set_fail_while_paused(true);
   if (listener_.tls == nullptr) {
     connection_.adopt(descriptor);
-    codec_.start();
+    slot_.start();
     return;
   }
   std::unique_ptr<tls::Session> session = listener_.tls->make_session();
@@ -48,17 +48,15 @@ void ClientConnection::on_connected() {
   if (session.resumed()) metrics.tls_resumptions.add();
   if (std::string subject = session.peer_subject(); !subject.empty())
     certificate_subject_ = std::make_unique<const std::string>(std::move(subject));
-  connection_.set_handler(codec_);
-  codec_.start();
+  slot_.start(session.application_protocol());
 }
 
 void ClientConnection::on_failure(int system_error) {
   if (system_error == EPROTONOSUPPORT) {
     // Plain HTTP: it is told so in its own tongue.
     lacks_tls_ = true;
-    connection_.set_handler(codec_);
     connection_.continue_plain();
-    codec_.start();
+    slot_.start("");
     return;
   }
   listener_.worker.metrics().listener(listener_.index).tls_failures.add();
@@ -70,10 +68,6 @@ void ClientConnection::on_failure(int system_error) {
   }
   connection_.close();
   on_connection_closed();
-}
-
-void ClientConnection::abort() {
-  if (connection_.open()) codec_.on_failure(0);
 }
 
 upstream::PrivateConnections* ClientConnection::private_connections() {

@@ -17,7 +17,6 @@ Exchange::Exchange(ClientConnection& client, http::StreamWriter& client_writer)
       worker_(client.listener().worker),
       client_writer_(client_writer),
       begun_ns_(worker_.loop().now_ns()),
-      written_before_(client.written_bytes()),
       upstream_(Snapshot::no_upstream),
       route_(static_cast<std::uint32_t>(worker_.metrics().no_route())) {}
 
@@ -181,7 +180,7 @@ void Exchange::finish(ErrorWord error) {
   metrics.requests.add(status);
   if (!tunnel_) metrics.duration.observe(now_ns - begun_ns_);
   worker_.metrics().listener(listener).bytes_received.add(received_bytes_);
-  worker_.metrics().listener(listener).bytes_sent.add(client_.written_bytes() - written_before_);
+  worker_.metrics().listener(listener).bytes_sent.add(client_writer_.written_bytes());
   if (worker_.access_log().enabled()) write_access_record(error, now_ns);
   request_.reset();
   replay_.clear();
@@ -211,7 +210,7 @@ void Exchange::write_access_record(ErrorWord error, std::int64_t now_ns) {
   }
   record.attempts = attempts_;
   record.bytes_received = received_bytes_;
-  record.bytes_sent = client_.written_bytes() - written_before_;
+  record.bytes_sent = client_writer_.written_bytes();
   record.body_bytes_sent = body_sent_bytes_;
   record.duration_ns = now_ns - begun_ns_;
   if (first_byte_ns_ != 0) record.time_to_first_byte_ns = first_byte_ns_ - begun_ns_;

@@ -92,6 +92,7 @@ void Exchange::start_transfer(Direction direction, std::size_t read_bytes) {
   const bool to_client = direction == Direction::to_client;
   http::StreamWriter& from = to_client ? server : client_writer_;
   http::StreamWriter& to = to_client ? client_writer_ : server;
+  if (from.raw_connection() == nullptr || to.raw_connection() == nullptr) return;
   to.flush();
   if (!RawTransfer::possible(from, to)) return;
   std::unique_ptr<RawTransfer>& transfer = to_client ? to_client_ : to_server_;

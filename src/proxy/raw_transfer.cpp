@@ -7,8 +7,7 @@
 namespace azulb::proxy {
 
 bool RawTransfer::possible(http::StreamWriter& from, http::StreamWriter& to) {
-  return from.raw_connection() != nullptr && to.raw_connection() != nullptr &&
-         std::min(from.raw_readable_bytes(), to.raw_writable_bytes()) >= least_bytes &&
+  return std::min(from.raw_readable_bytes(), to.raw_writable_bytes()) >= least_bytes &&
          to.queued_bytes() == 0;
 }
 

@@ -18,7 +18,7 @@ void fill_from_request(const http::Request& request, AccessRecord& record) {
   record.host = request.info.host;
   record.method = request.head.method_name;
   record.target = request.head.target;
-  record.version = request.head.version_minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
+  record.version = request.version;
   record.request_id = request.forwarded.request_id;
   if (request.head.has(http::FieldId::user_agent)) {
     record.user_agent = http::find_field(request.head.fields, http::FieldId::user_agent)->value;

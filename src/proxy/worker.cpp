@@ -19,20 +19,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// After its last response a client has this long to end its side, and its leftover bytes are dropped.
-constexpr auto linger_timeout = 2s;
-// A client that has ended its side may still read: it gets an answer that comes within this time.
-constexpr auto half_close_grace = 500ms;
 // How soon a worker that could accept no more looks again.
 constexpr auto accept_retry_interval = 20ms;
-
-std::size_t largest_field_limit(const config::Config& config) {
-  std::size_t limit = http1::response_head_limits.fields;
-  for (const config::Listener& listener : config.listeners) {
-    limit = std::max<std::size_t>(limit, listener.limit.headers);
-  }
-  return limit;
-}
 
 }  // namespace
 
@@ -60,16 +48,9 @@ WorkerListener::WorkerListener(Worker& owner, const config::Listener& listener, 
     : worker(owner),
       config(listener),
       index(listener_index),
+      codecs(owner.codecs_, owner.loop(), listener),
       tls(owner.snapshot().listener_tls(listener_index)) {
   net::TimerQueue& timers = owner.loop().timers();
-  codec_settings = {.limits = {.start_line_bytes = config.limit.request_line,
-                               .header_bytes = config.limit.header_bytes,
-                               .fields = config.limit.headers},
-                    .header_timeout = &timers.list(config.timeout.header),
-                    .keepalive_timeout = &timers.list(config.timeout.keepalive),
-                    .linger_timeout = &timers.list(linger_timeout),
-                    .half_close_grace = &timers.list(half_close_grace),
-                    .habit = &client_habit};
   body_timeout = &timers.list(config.timeout.body);
   send_timeout = &timers.list(config.timeout.send);
   handshake_timeout = &timers.list(config.timeout.tls_handshake);
@@ -148,9 +129,9 @@ Worker::Worker(net::Loop& loop, std::shared_ptr<Snapshot> snapshot, SharedState&
       shared_(shared),
       access_log_(std::move(access_log)),
       metrics_(snapshot_->metric_labels().shape()),
-      scratch_(largest_field_limit(snapshot_->config())),
+      codecs_(snapshot_->config()),
       random_(base::Random::from_system()),
-      pool_context_{.loop = loop_, .scratch = scratch_, .connections = server_connections_},
+      pool_context_{.loop = loop_, .scratch = codecs_.http1, .connections = server_connections_},
       upstreams_(snapshot_->upstream_count()) {
   build_upstreams();
   const auto& listeners = snapshot_->config().listeners;

@@ -16,6 +16,7 @@ namespace azulb::http {
 /// What is known about one request. Views point into the block that holds it.
 struct Request {
   std::size_t head_bytes = 0;  // as it came over the connection
+  std::string_view version;    // of the protocol it came by, for the log; a constant
   std::uint32_t head_ms = 0;   // from its first byte to its end
   RequestHead head;
   RequestInfo info;

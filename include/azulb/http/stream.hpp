@@ -90,6 +90,9 @@ class StreamWriter {
   virtual void resume_reading() = 0;
   /// Written and not yet taken by the kernel.
   virtual std::size_t queued_bytes() const = 0;
+  /// Of a client's stream: what was written since it opened, framing included. Also for the rest of the turn
+  /// in which the stream ended.
+  virtual std::uint64_t written_bytes() const;
 
   /// A plain connection over which, at this point of the stream, body bytes pass as they are, so that the
   /// kernel may move them; nullptr if there is none (framed, encrypted, multiplexed).

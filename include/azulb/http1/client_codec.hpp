@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "azulb/http/client_codec.hpp"
 #include "azulb/http/stream.hpp"
 #include "azulb/http1/body_writer.hpp"
 #include "azulb/http1/client_habit.hpp"
@@ -26,7 +27,7 @@ struct ClientCodecSettings {
   ClientHabit* habit;
 };
 
-class ClientCodec final : public net::ConnectionHandler, public http::StreamWriter {
+class ClientCodec final : public net::ConnectionHandler, public http::ClientCodec, public http::StreamWriter {
  public:
   ClientCodec(net::Connection& connection, CodecScratch& scratch, const ClientCodecSettings& settings,
               http::StreamAcceptor& acceptor)
@@ -36,13 +37,19 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
         acceptor_(acceptor),
         body_out_(connection) {}
 
-  /// The connection has been adopted: waits for the first request.
-  void start();
   /// Idle, with nothing of a request received: may be closed without loss.
   bool idle() const { return phase_ == Phase::head && reader_ == nullptr && !in_.head().started(); }
+  /// Nothing has been made of what came, but that it may be the start of a first request.
+  bool untouched() const { return fresh_ && phase_ == Phase::head; }
+  /// While `untouched`: another codec takes over the connection. Never used again.
+  void retire() { timer_.stop(); }
+
+  // http::ClientCodec
+  void start() override;
   /// Closes an idle connection (a fresh one gets a moment to send its request); any other is closed after the
   /// response it is at.
-  void drain();
+  void drain() override;
+  void break_off() override;
 
   // ConnectionHandler
   std::size_t on_bytes(std::span<const char> bytes) override;
@@ -59,6 +66,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
   void pause_reading() override { connection_.pause_reading(); }
   void resume_reading() override { connection_.resume_reading(); }
   std::size_t queued_bytes() const override { return connection_.queued_bytes(); }
+  std::uint64_t written_bytes() const override { return connection_written_bytes() - written_before_; }
   net::Connection* raw_connection() override { return connection_.tls() == nullptr ? &connection_ : nullptr; }
   std::uint64_t raw_readable_bytes() const override;
   std::uint64_t raw_writable_bytes() const override { return body_out_.raw_bytes(); }
@@ -90,6 +98,9 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
   void fail_stream(const http::StreamFailure& failure);
   void close();
   void on_timeout();
+  std::uint64_t connection_written_bytes() const {
+    return connection_.sent_bytes() + connection_.queued_bytes();
+  }
 
   net::Connection& connection_;
   CodecScratch& scratch_;
@@ -99,7 +110,8 @@ class ClientCodec final : public net::ConnectionHandler, public http::StreamWrit
   MessageReader in_;
   BodyWriter body_out_;
   net::MemberTimer<ClientCodec, &ClientCodec::on_timeout> timer_{*this};
-  std::uint32_t head_begun_ms_ = 0;  // the loop's clock, cut to 32 bits; of a head that comes in parts
+  std::uint64_t written_before_ = 0;  // by the connection, before the open stream
+  std::uint32_t head_begun_ms_ = 0;   // the loop's clock, cut to 32 bits; of a head that comes in parts
   Phase phase_ = Phase::head;
   bool http10_ : 1 = false;         // the request's version
   bool head_request_ : 1 = false;   // the response has no body

@@ -67,7 +67,7 @@ class Connection final : private Watcher, private Deferred {
   /// Reads from the beginning what the client sent instead of TLS. Called by the handler, from `on_failure`.
   void continue_plain();
 
-  /// Whom to tell from now on. Not from within `on_bytes`.
+  /// From the next callback on `handler` is told, instead of the one before. Also from within a callback.
   void set_handler(ConnectionHandler& handler) { handler_ = &handler; }
 
   bool open() const { return descriptor_ >= 0; }

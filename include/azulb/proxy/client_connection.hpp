@@ -12,9 +12,9 @@
 #include "azulb/base/address.hpp"
 #include "azulb/base/intrusive_list.hpp"
 #include "azulb/http/stream.hpp"
-#include "azulb/http1/client_codec.hpp"
 #include "azulb/net/connection.hpp"
 #include "azulb/net/loop.hpp"
+#include "azulb/proxy/client_codec_table.hpp"
 #include "azulb/upstream/server_pool.hpp"
 
 namespace azulb::proxy {
@@ -31,10 +31,10 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
 
   /// Takes over the descriptor.
   void start(int descriptor);
-  /// See ClientCodec::drain.
-  void drain() { codec_.drain(); }
+  /// See http::ClientCodec::drain.
+  void drain() { slot_.codec().drain(); }
   /// Ends it at once, with whatever is under way on it.
-  void abort();
+  void abort() { slot_.codec().break_off(); }
   /// Every request is answered 429 and the connection closed: its address has too many.
   void refuse_requests() { refused_ = true; }
 
@@ -60,9 +60,6 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
   void set_counted() { counted_ = true; }
   /// Requests begun on it, this one included.
   std::uint64_t requests() const { return requests_; }
-  /// Bytes accepted for sending to the client since the connection began.
-  std::uint64_t written_bytes() const { return connection_.sent_bytes() + connection_.queued_bytes(); }
-  std::uint64_t received_bytes() const { return connection_.received_bytes(); }
 
  private:
   http::StreamReader& open_stream(http::StreamWriter& writer) override;
@@ -78,8 +75,8 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
   friend class Worker;
 
   WorkerListener& listener_;
+  ClientCodecSlot slot_;  // before the connection, whose handler is in it
   net::Connection connection_;
-  http1::ClientCodec codec_;
   std::unique_ptr<upstream::PrivateConnections> private_connections_;
   std::uint64_t requests_ = 0;
   base::IpAddress peer_ip_;

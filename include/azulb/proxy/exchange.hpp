@@ -149,7 +149,6 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   std::int64_t queue_ns_ = -1;
   std::uint64_t received_bytes_ = 0;   // of the request, head and body
   std::uint64_t body_sent_bytes_ = 0;  // of the response, without framing
-  std::uint64_t written_before_ = 0;   // by the client's connection, before this exchange
   std::uint32_t upstream_;
   std::uint32_t route_;
   std::uint32_t last_server_ = UINT32_MAX;

@@ -18,7 +18,8 @@ class RawTransfer final : private net::SpliceHandler {
   /// A body's rest below this is copied: a pipe would cost more system calls than it saves copying.
   static constexpr std::uint64_t least_bytes = 128 * 1024;
 
-  /// Both streams may pass at least so many bytes as they are, over plain connections with nothing queued.
+  /// Both streams, which have raw connections, may pass at least so many bytes as they are, and nothing is
+  /// queued.
   static bool possible(http::StreamWriter& from, http::StreamWriter& to);
 
   RawTransfer(Exchange& exchange, Direction direction, http::StreamWriter& from, http::StreamWriter& to)

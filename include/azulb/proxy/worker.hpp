@@ -15,11 +15,11 @@
 #include "azulb/base/intrusive_list.hpp"
 #include "azulb/base/random.hpp"
 #include "azulb/base/slab.hpp"
-#include "azulb/http1/codec_scratch.hpp"
 #include "azulb/net/listening_socket.hpp"
 #include "azulb/net/loop.hpp"
 #include "azulb/proxy/access_log.hpp"
 #include "azulb/proxy/attempt.hpp"
+#include "azulb/proxy/client_codec_table.hpp"
 #include "azulb/proxy/client_connection.hpp"
 #include "azulb/proxy/client_counts.hpp"
 #include "azulb/proxy/exchange.hpp"
@@ -79,8 +79,7 @@ class WorkerListener final : public net::AcceptHandler {
   Worker& worker;
   const config::Listener& config;
   const std::uint32_t index;
-  http1::ClientHabit client_habit;
-  http1::ClientCodecSettings codec_settings;
+  ListenerCodecs codecs;
   net::TimerList* body_timeout;
   net::TimerList* send_timeout;
   net::TimerList* handshake_timeout;
@@ -136,7 +135,6 @@ class Worker {
   WorkerMetrics& metrics() { return metrics_; }
   const WorkerMetrics& metrics() const { return metrics_; }
   AccessLog& access_log() { return access_log_; }
-  http1::CodecScratch& scratch() { return scratch_; }
   base::Random& random() { return random_; }
   HttpDate& date() { return date_; }
   SharedState& shared() { return shared_; }
@@ -172,7 +170,7 @@ class Worker {
   SharedState& shared_;
   AccessLog access_log_;
   WorkerMetrics metrics_;
-  http1::CodecScratch scratch_;
+  WorkerCodecs codecs_;
   base::Random random_;
   HttpDate date_;
   base::Slab<upstream::ServerConnection> server_connections_;

@@ -57,6 +57,22 @@ void append_listener_families(const AdminSources& sources, Families& families) {
   }
 }
 
+void append_flood_family(const AdminSources& sources, Families& families) {
+  Family family("azulb_client_floods_total",
+                "What clients sent too much of, by kind; each ended a connection, or with stall a stream.",
+                MetricType::Counter);
+  for (std::size_t index = 0; index < sources.labels->listeners.size(); ++index) {
+    for (std::size_t kind = 0; kind < http::flood_count; ++kind) {
+      family.add(
+          {{"listener", sources.labels->listeners[index]}, {"kind", std::string(http::flood_names[kind])}},
+          sum_over_workers(sources, [&](const WorkerMetrics& worker) {
+            return worker.listener(index).floods[kind].value();
+          }));
+    }
+  }
+  families.push_back(family.take());
+}
+
 Labels route_labels(const proxy::MetricLabels& labels, std::size_t listener, std::size_t route) {
   const bool routed = route < labels.routes.size();
   return {{"listener", labels.listeners[listener]},
@@ -84,6 +100,7 @@ std::map<int, std::uint64_t> requests_by_code(const AdminSources& sources, std::
 
 void append_http_families(const AdminSources& sources, Families& families) {
   append_listener_families(sources, families);
+  append_flood_family(sources, families);
 
   Family requests(
       "azulb_http_requests_total",

@@ -65,7 +65,7 @@ void read_limit(TableReader& table, ListenerLimit& limit) {
   table.size("body", limit.body, {kUnlimited, 1ULL << 50});
   table.integer("requests_per_connection", limit.requests_per_connection, {kUnlimited, kMostCount});
   table.integer("connections_per_client", limit.connections_per_client, {kUnlimited, kMostCount});
-  table.unsupported({"http2_streams"});
+  table.integer("http2_streams", limit.http2_streams, {1, 10'000});
 }
 
 }  // namespace
@@ -98,10 +98,10 @@ void read_listener(TableReader& table, Listener& listener, Once& bound) {
   table.integer("backlog", listener.backlog, {1, 1 << 20});
   table.boolean("proxy_protocol", listener.proxy_protocol);
   if (!read_trusted_proxies(table, listener)) check_proxy_protocol(table, listener);
+  table.boolean("http2", listener.http2);
   table.table("timeout", [&](TableReader& inner) { read_timeout(inner, listener.timeout); });
   table.table("limit", [&](TableReader& inner) { read_limit(inner, listener.limit); });
   table.table("tls", [&](TableReader& inner) { read_listener_tls(inner, listener.tls.emplace()); });
-  table.unsupported({"http2"});
 }
 
 }  // namespace azulb::config

@@ -13,6 +13,13 @@ constexpr auto linger_timeout = 2s;
 // A client that has ended its side may still read: it gets an answer that comes within this time.
 constexpr auto half_close_grace = 500ms;
 
+// Names in ALPN (RFC 7301, RFC 9113 section 3.1).
+constexpr std::string_view http1_protocol = "http/1.1";
+constexpr std::string_view http2_protocol = "h2";
+
+// Of the preface, what HTTP/1's parser takes for the start of a request: "PRI * HTTP/".
+constexpr std::size_t unrevealing_bytes = 11;
+
 std::size_t largest_field_limit(const config::Config& config) {
   std::size_t limit = http1::response_head_limits.fields;
   for (const config::Listener& listener : config.listeners) {
@@ -23,9 +30,11 @@ std::size_t largest_field_limit(const config::Config& config) {
 
 }  // namespace
 
-WorkerCodecs::WorkerCodecs(const config::Config& config) : http1(largest_field_limit(config)) {}
+WorkerCodecs::WorkerCodecs(const config::Config& config)
+    : http1(largest_field_limit(config)), http2(largest_field_limit(config)) {}
 
-ListenerCodecs::ListenerCodecs(WorkerCodecs& worker_codecs, net::Loop& loop, const config::Listener& listener)
+ListenerCodecs::ListenerCodecs(WorkerCodecs& worker_codecs, net::Loop& loop, const config::Listener& listener,
+                               base::Random& random, http::FloodCounters& floods)
     : worker(worker_codecs),
       http1{.limits = {.start_line_bytes = listener.limit.request_line,
                        .header_bytes = listener.limit.header_bytes,
@@ -34,6 +43,59 @@ ListenerCodecs::ListenerCodecs(WorkerCodecs& worker_codecs, net::Loop& loop, con
             .keepalive_timeout = &loop.timers().list(listener.timeout.keepalive),
             .linger_timeout = &loop.timers().list(linger_timeout),
             .half_close_grace = &loop.timers().list(half_close_grace),
-            .habit = &habit} {}
+            .habit = &habit},
+      http2{.limits = {.request_line_bytes = listener.limit.request_line,
+                       .header_bytes = listener.limit.header_bytes,
+                       .fields = listener.limit.headers},
+            .streams = listener.limit.http2_streams,
+            .header_timeout = http1.header_timeout,
+            .keepalive_timeout = http1.keepalive_timeout,
+            .send_timeout = &loop.timers().list(listener.timeout.send),
+            .linger_timeout = http1.linger_timeout,
+            .half_close_grace = http1.half_close_grace,
+            .floods = &floods,
+            .random = &random},
+      http2_wanted(listener.http2) {}
+
+ClientCodecSlot::~ClientCodecSlot() {
+  if (http2_ != nullptr) codecs_.worker.http2_codecs.destroy(*http2_);
+}
+
+void ClientCodecSlot::start() {
+  if (!codecs_.http2_wanted) return start(http1_protocol);
+  http1_.start();
+}
+
+void ClientCodecSlot::start(std::string_view protocol) {
+  if (protocol == http2_protocol && codecs_.http2_wanted) return start_http2();
+  connection_.set_handler(http1_);
+  http1_.start();
+}
+
+void ClientCodecSlot::start_http2() {
+  http2_ = &codecs_.worker.http2_codecs.create(connection_, codecs_.worker.http2, codecs_.http2, acceptor_);
+  codec_ = http2_;
+  connection_.set_handler(*http2_);
+  http2_->start();
+}
+
+std::size_t ClientCodecSlot::on_bytes(std::span<const char> bytes) {
+  // The preface was made to look like no request of HTTP/1 (RFC 9113 section 3.4). What only may become it is
+  // HTTP/1's: its head timeout runs, and nothing is consumed.
+  constexpr std::string_view preface = http2::client_preface;
+  const std::string_view begin(bytes.data(), std::min(bytes.size(), preface.size()));
+  if (!preface.starts_with(begin) || !http1_.untouched()) {
+    connection_.set_handler(http1_);
+    return http1_.on_bytes(bytes);
+  }
+  if (begin.size() == preface.size()) {
+    http1_.retire();
+    start_http2();
+    return http2_->on_bytes(bytes);
+  }
+  // It would refuse the version; up to that the beginning could be that of a request.
+  http1_.on_bytes(bytes.first(std::min(bytes.size(), unrevealing_bytes)));
+  return 0;
+}
 
 }  // namespace azulb::proxy

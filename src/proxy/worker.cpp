@@ -48,7 +48,8 @@ WorkerListener::WorkerListener(Worker& owner, const config::Listener& listener, 
     : worker(owner),
       config(listener),
       index(listener_index),
-      codecs(owner.codecs_, owner.loop(), listener),
+      codecs(owner.codecs_, owner.loop(), listener, owner.random_,
+             owner.metrics_.listener(listener_index).floods),
       tls(owner.snapshot().listener_tls(listener_index)) {
   net::TimerQueue& timers = owner.loop().timers();
   body_timeout = &timers.list(config.timeout.body);

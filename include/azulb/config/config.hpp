@@ -71,6 +71,7 @@ struct ListenerLimit {
   std::uint64_t body = 64 * 1024 * 1024;  // 0 = unlimited
   std::uint64_t requests_per_connection = 0;
   std::uint64_t connections_per_client = 0;
+  std::uint32_t http2_streams = 128;
 
   bool operator==(const ListenerLimit&) const = default;
 };
@@ -104,6 +105,7 @@ struct Listener {
   int backlog = 4096;
   bool proxy_protocol = false;
   std::vector<base::Network> trusted_proxies;
+  bool http2 = true;
   ListenerTimeout timeout;
   ListenerLimit limit;
   std::optional<ListenerTls> tls;

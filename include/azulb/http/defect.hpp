@@ -48,13 +48,19 @@ enum class Defect : std::uint8_t {
   bad_host,
   method_not_allowed,
   bad_expect,
+  // HTTP/2 only (RFC 9113 sections 8.1 to 8.3, RFC 8441)
+  bad_pseudo_field,
+  connection_field,
+  bad_field_value,
+  length_mismatch,
+  unsupported_protocol,
   // upgrade (RFC 9110 section 7.8, RFC 6455 section 4.2.1)
   websocket_bad_key,
   websocket_version,
   bad_upgrade_response,
 };
 
-/// The status a client gets for a request with this defect: 400, 405, 414, 417, 426, 431 or 505. 0 for
+/// The status a client gets for a request with this defect: 400, 405, 414, 417, 426, 431, 501 or 505. 0 for
 /// `none`. A server's message with a defect is 502, whichever it is.
 int defect_status(Defect defect);
 

@@ -2,12 +2,18 @@
 // name: everything else sees streams (http/stream.hpp) and http::ClientCodec.
 #pragma once
 
+#include <string_view>
+
+#include "azulb/base/random.hpp"
+#include "azulb/base/slab.hpp"
 #include "azulb/config/config.hpp"
 #include "azulb/http/client_codec.hpp"
 #include "azulb/http/stream.hpp"
 #include "azulb/http1/client_codec.hpp"
 #include "azulb/http1/client_habit.hpp"
 #include "azulb/http1/codec_scratch.hpp"
+#include "azulb/http2/client_codec.hpp"
+#include "azulb/http2/codec_scratch.hpp"
 #include "azulb/net/connection.hpp"
 #include "azulb/net/loop.hpp"
 
@@ -17,30 +23,56 @@ namespace azulb::proxy {
 struct WorkerCodecs {
   explicit WorkerCodecs(const config::Config& config);
   http1::CodecScratch http1;
+  http2::CodecScratch http2;
+  base::Slab<http2::ClientCodec> http2_codecs;
 };
 
 /// What the codecs of one listener's connections share, on one worker.
 struct ListenerCodecs {
-  ListenerCodecs(WorkerCodecs& worker, net::Loop& loop, const config::Listener& listener);
+  /// Everything passed outlives this.
+  ListenerCodecs(WorkerCodecs& worker, net::Loop& loop, const config::Listener& listener,
+                 base::Random& random, http::FloodCounters& floods);
 
   WorkerCodecs& worker;
   http1::ClientHabit habit;
   http1::ClientCodecSettings http1;
+  http2::ClientCodecSettings http2;
+  const bool http2_wanted;
 };
 
-/// The place of one connection's codec.
-class ClientCodecSlot {
+/// The place of one connection's codec. HTTP/1's stands ready in it, as most clients begin with that; an idle
+/// one costs nothing for what else there is.
+class ClientCodecSlot final : private net::ConnectionHandler {
  public:
   ClientCodecSlot(net::Connection& connection, ListenerCodecs& codecs, http::StreamAcceptor& acceptor)
-      : http1_(connection, codecs.worker.http1, codecs.http1, acceptor) {}
+      : connection_(connection),
+        codecs_(codecs),
+        acceptor_(acceptor),
+        http1_(connection, codecs.worker.http1, codecs.http1, acceptor) {}
+  ~ClientCodecSlot() override;
 
   /// Told of the connection's bytes until `start`.
-  net::ConnectionHandler& handler() { return http1_; }
-  /// The connection has been adopted.
-  void start() { codec().start(); }
-  http::ClientCodec& codec() { return http1_; }
+  net::ConnectionHandler& handler() { return *this; }
+  /// The connection has been adopted, and nothing says which protocol it speaks: its first bytes do.
+  void start();
+  /// It is known to speak `protocol`, by its name in ALPN: "h2", or "http/1.1" and everything else. Before a
+  /// byte has been read.
+  void start(std::string_view protocol);
+  http::ClientCodec& codec() { return *codec_; }
 
  private:
+  // Until the first bytes have told.
+  std::size_t on_bytes(std::span<const char> bytes) override;
+  void on_end() override { http1_.on_end(); }
+  void on_failure(int system_error) override { http1_.on_failure(system_error); }
+  void on_drained() override { http1_.on_drained(); }
+  void start_http2();
+
+  net::Connection& connection_;
+  ListenerCodecs& codecs_;
+  http::StreamAcceptor& acceptor_;
+  http::ClientCodec* codec_ = &http1_;
+  http2::ClientCodec* http2_ = nullptr;
   http1::ClientCodec http1_;
 };
 

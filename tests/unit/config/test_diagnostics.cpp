@@ -112,7 +112,6 @@ TEST_CASE("malformed durations, sizes and choices are refused") {
 
 TEST_CASE("what is agreed but not built is refused even at its default") {
   check_cases({{"process.user = ''", "3:9 process.user: \"user\" is not supported yet"},
-               {"listener.http.http2 = true", "3:15 listener.http.http2: \"http2\" is not supported yet"},
                {"[[route]]\nsplit = []", "4:1 route[1].split: \"split\" is not supported yet"},
                {"[[route]]\nupstream = 'app'\ntimeout = '0'",
                 "5:1 route[1].timeout: \"timeout\" is not supported yet"},

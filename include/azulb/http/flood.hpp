@@ -1,0 +1,35 @@
+// What a client can do too much of, beyond asking: each kind is bounded per connection, and counted where it
+// ended one.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "azulb/base/counter.hpp"
+
+namespace azulb::http {
+
+enum class Flood : std::uint8_t {
+  reset,      // requests begun and taken back (CVE-2023-44487)
+  bad_frame,  // frames that make us reset a stream (CVE-2025-8671)
+  ping,
+  settings,
+  priority,
+  window_update,
+  empty_frame,   // frames that carry nothing and end nothing
+  continuation,  // a header block in too many parts
+  header_block,  // a header block that unfolds to far more than the limits
+  unread_reply,  // frames that want a reply, from a client that reads none
+  stall,         // a stream that took nothing for timeout.send: only the stream is ended
+};
+inline constexpr std::array<std::string_view, 11> flood_names = {
+    "reset",       "bad_frame",    "ping",         "settings",     "priority", "window_update",
+    "empty_frame", "continuation", "header_block", "unread_reply", "stall"};
+inline constexpr std::size_t flood_count = flood_names.size();
+static_assert(static_cast<std::size_t>(Flood::stall) + 1 == flood_count);
+
+using FloodCounters = std::array<base::Counter, flood_count>;
+
+}  // namespace azulb::http

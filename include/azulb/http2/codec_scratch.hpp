@@ -1,0 +1,22 @@
+// What all HTTP/2 codecs of one worker share, since only one of them works at a time.
+#pragma once
+
+#include <algorithm>
+
+#include "azulb/base/slab.hpp"
+#include "azulb/http/field.hpp"
+#include "azulb/http2/client_stream.hpp"
+#include "azulb/http2/header_block.hpp"
+#include "azulb/http2/response_fields.hpp"
+
+namespace azulb::http2 {
+
+struct CodecScratch {
+  explicit CodecScratch(std::size_t fields_limit)
+      : fields(std::max(fields_limit, max_trailer_fields) + most_added_fields) {}
+  http::FieldList fields;
+  ResponseFields response;
+  base::Slab<ClientStream> streams;
+};
+
+}  // namespace azulb::http2

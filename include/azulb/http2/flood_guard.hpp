@@ -1,0 +1,28 @@
+// A connection's budgets for frames that cost more to take than to send: leaky buckets, one for each kind.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "azulb/http/flood.hpp"
+
+namespace azulb::http2 {
+
+/// Kinds without a budget (a single one is too much) must not be asked about.
+class FloodGuard {
+ public:
+  /// Counts one. False: more came than an honest client sends.
+  bool allows(http::Flood kind, std::int64_t now_ms);
+  /// Frames of ours that the client may well answer with one of this kind each.
+  void expect(http::Flood kind, std::uint32_t count);
+
+ private:
+  struct Bucket {
+    std::uint32_t level_milli = 0;
+    std::uint32_t counted_ms = 0;  // the clock, cut to 32 bits
+  };
+  static constexpr std::size_t budget_count = static_cast<std::size_t>(http::Flood::empty_frame) + 1;
+  std::array<Bucket, budget_count> buckets_{};
+};
+
+}  // namespace azulb::http2

@@ -1,0 +1,39 @@
+// A response's head, or trailers, as nghttp2 takes them.
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "azulb/http/head_writer.hpp"
+
+namespace azulb::http2 {
+
+/// One per worker; what it holds is of use until the next call. Allocates only to grow.
+class ResponseFields {
+ public:
+  /// With the head's fields but those of a connection, which HTTP/2 forbids (RFC 9113 section 8.2.2). nghttp2
+  /// writes names in lower case.
+  void set_head(const http::ResponseHeadOut& head);
+  void set_trailers(std::span<const http::Field> trailers);
+
+  const nghttp2_nv* data() const { return fields_.data(); }
+  std::size_t size() const { return fields_.size(); }
+  /// Names and values before compression.
+  std::size_t text_bytes() const { return text_bytes_; }
+
+ private:
+  void clear();
+  void add(std::string_view name, std::string_view value);
+  void add_kept(std::span<const http::Field> fields);
+
+  std::vector<nghttp2_nv> fields_;
+  std::array<char, 4> status_{};
+  std::array<char, 20> length_{};
+  std::size_t text_bytes_ = 0;
+};
+
+}  // namespace azulb::http2

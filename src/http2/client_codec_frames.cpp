@@ -1,0 +1,222 @@
+// What nghttp2 tells, frame by frame: streams begin and go on here, floods are seen here.
+#include <array>
+
+#include "azulb/http/framing.hpp"
+#include "azulb/http2/client_codec.hpp"
+
+namespace azulb::http2 {
+
+using http::Defect;
+using http::Flood;
+
+namespace {
+
+constexpr std::size_t frame_head_bytes = 9;
+
+ClientStream* stream_of(nghttp2_session* session, std::int32_t stream_id) {
+  return static_cast<ClientStream*>(nghttp2_session_get_stream_user_data(session, stream_id));
+}
+
+/// A nonce as RFC 6455 section 4.1 wants it: 16 bytes in base64.
+std::array<char, 24> make_websocket_key(base::Random& random) {
+  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::array<char, 24> key;
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < 22; ++i, bits >>= 6U) {
+    if (i % 10 == 0) bits = random.next();
+    // The last digit's low four bits are beyond the 16 bytes.
+    key[i] = digits[i < 21 ? bits & 63U : bits & 48U];
+  }
+  key[22] = key[23] = '=';
+  return key;
+}
+
+/// Frames of the client made us say this; what we say of our own accord is no fault of its.
+bool is_clients_fault(std::uint32_t error_code) {
+  return error_code != NGHTTP2_NO_ERROR && error_code != NGHTTP2_INTERNAL_ERROR &&
+         error_code != NGHTTP2_CANCEL;
+}
+
+}  // namespace
+
+void ClientCodec::allow(Flood kind) {
+  if (!cut_off_ && !guard_.allows(kind, loop().now_ms())) flood(kind);
+}
+
+void ClientCodec::flood(Flood kind) {
+  if (cut_off_) return;
+  cut_off_ = true;
+  (*settings_.floods)[static_cast<std::size_t>(kind)].add();
+  nghttp2_session_terminate_session(session(), NGHTTP2_ENHANCE_YOUR_CALM);
+  wants_work();
+}
+
+int ClientCodec::frame_begins(const nghttp2_frame_hd& frame) {
+  const bool acknowledges = (frame.flags & NGHTTP2_FLAG_ACK) != 0;
+  switch (frame.type) {
+    case NGHTTP2_HEADERS:
+      block_wire_bytes_ = frame_head_bytes + frame.length;
+      break;
+    case NGHTTP2_DATA:
+      if (frame.length == 0 && (frame.flags & NGHTTP2_FLAG_END_STREAM) == 0) allow(Flood::empty_frame);
+      break;
+    case NGHTTP2_RST_STREAM:
+      allow(Flood::reset);
+      break;
+    case NGHTTP2_PING:
+      if (!acknowledges) allow(Flood::ping);
+      break;
+    case NGHTTP2_SETTINGS:
+      if (!acknowledges) allow(Flood::settings);
+      break;
+    case NGHTTP2_WINDOW_UPDATE:
+      allow(Flood::window_update);
+      break;
+    default:  // PRIORITY, PRIORITY_UPDATE, and whatever else means nothing here
+      allow(Flood::priority);
+      break;
+  }
+  return 0;
+}
+
+int ClientCodec::headers_begin(const nghttp2_frame& frame) {
+  block_stream_ = nullptr;
+  if (cut_off_) return 0;
+  const std::int32_t id = frame.hd.stream_id;
+  if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) {
+    ClientStream& stream = scratch_.streams.create(*this, scratch_.streams, id);
+    streams_.push_back(stream);
+    nghttp2_session_set_stream_user_data(session(), id, &stream);
+    // Streams take turns, so that a large answer does not hold up the small ones behind it.
+    nghttp2_extpri turns{.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
+    nghttp2_session_change_extpri_stream_priority(session(), id, &turns, 1);
+    block_stream_ = &stream;
+    block_.begin_request(settings_.limits);
+  } else {
+    block_stream_ = stream_of(session(), id);
+    block_.begin_trailers();
+  }
+  block_begun_ms_ = static_cast<std::uint32_t>(loop().now_ms());
+  return 0;
+}
+
+int ClientCodec::header_field(std::string_view name, std::string_view value) {
+  if (block_stream_ == nullptr || cut_off_) return 0;
+  block_.add(name, value);
+  if (block_.monstrous()) flood(Flood::header_block);
+  return 0;
+}
+
+int ClientCodec::frame_received(const nghttp2_frame& frame) {
+  if (cut_off_) return 0;
+  const bool ended = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+  switch (frame.hd.type) {
+    case NGHTTP2_HEADERS:
+      if (block_stream_ != nullptr)
+        head_received(*std::exchange(block_stream_, nullptr), frame.headers.cat, ended);
+      break;
+    case NGHTTP2_DATA:
+      if (frame.hd.length > 0 && frame.hd.length <= frame.data.padlen && !ended) allow(Flood::empty_frame);
+      if (ClientStream* stream = stream_of(session(), frame.hd.stream_id); stream != nullptr && ended) {
+        stream->receive_end();
+      }
+      break;
+    case NGHTTP2_PING:
+      if ((frame.hd.flags & NGHTTP2_FLAG_ACK) != 0 && draining_) no_more_requests();
+      break;
+    default:
+      break;
+  }
+  return 0;
+}
+
+void ClientCodec::head_received(ClientStream& stream, int category, bool ended) {
+  if (category == NGHTTP2_HCAT_REQUEST) {
+    request_received(stream, ended);
+  } else {
+    const Defect defect = block_.finish_trailers(scratch_.fields);
+    if (defect != Defect::none || !ended) {
+      stream.fail_malformed(ended ? defect : Defect::length_mismatch);
+    } else {
+      stream.receive_trailers(scratch_.fields.fields());
+    }
+  }
+  block_.clear();
+  if (ended) stream.receive_end();
+}
+
+void ClientCodec::request_received(ClientStream& stream, bool ended) {
+  const std::array<char, 24> key = make_websocket_key(*settings_.random);
+  http::RequestHead head;
+  const Defect defect = block_.finish_request(
+      {.ended = ended, .websocket_key = std::string_view(key.data(), key.size())}, scratch_.fields, head);
+  http::BadRequest request{.defect = defect, .head_ms = head_ms(), .request = {}};
+  if (block_.malformed()) return stream.refuse(std::move(request));
+  if (defect == Defect::none) {
+    request.request = http::StoredRequest(head, block_.text());
+    http::Request& stored = *request.request;
+    stored.head_bytes = block_wire_bytes_;
+    stored.head_ms = request.head_ms;
+    stored.version = "HTTP/2.0";
+    request.defect = judge_request(stored.head, stored.info);
+    // With a body it would not be an upgrade towards the server.
+    if (request.defect == Defect::none && block_.websocket() && !stored.info.websocket) {
+      request.defect = Defect::bad_content_length;
+    }
+  }
+  stream.receive_request(std::move(request), block_.websocket());
+}
+
+std::uint32_t ClientCodec::head_ms() const {
+  return static_cast<std::uint32_t>(connection_.loop().now_ms()) - block_begun_ms_;
+}
+
+void ClientCodec::head_timed_out(ClientStream& stream) {
+  block_stream_ = nullptr;
+  stream.receive_late_head({.head_ms = head_ms(), .timed_out = true, .request = {}});
+  cut_off_ = true;
+  nghttp2_session_terminate_session(session(), NGHTTP2_ENHANCE_YOUR_CALM);
+  work();
+}
+
+int ClientCodec::body_received(std::int32_t stream_id, std::span<const char> bytes) {
+  if (cut_off_) return 0;
+  if (ClientStream* stream = stream_of(session(), stream_id)) {
+    stream->receive_body(bytes);
+  } else {
+    body_taken(bytes.size());
+  }
+  return 0;
+}
+
+int ClientCodec::frame_sent(const nghttp2_frame& frame) {
+  switch (frame.hd.type) {
+    case NGHTTP2_RST_STREAM:
+      if (is_clients_fault(frame.rst_stream.error_code)) allow(Flood::bad_frame);
+      return 0;
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_DATA:
+      break;
+    default:
+      return 0;
+  }
+  ClientStream* stream = stream_of(session(), frame.hd.stream_id);
+  if (stream == nullptr) return 0;
+  if (frame.hd.type == NGHTTP2_HEADERS) {
+    stream->head_sent();
+  } else {
+    guard_.expect(Flood::window_update, 2);  // of the stream and of the connection
+  }
+  if ((frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) stream->end_sent();
+  return 0;
+}
+
+int ClientCodec::stream_closed(std::int32_t stream_id) {
+  ClientStream* stream = stream_of(session(), stream_id);
+  if (stream == nullptr) return 0;
+  if (stream == block_stream_) block_stream_ = nullptr;
+  stream->closed_by_session();
+  return 0;
+}
+
+}  // namespace azulb::http2

@@ -1,0 +1,100 @@
+#include "azulb/http2/session.hpp"
+
+#include <span>
+#include <string_view>
+
+#include "azulb/base/assert.hpp"
+#include "azulb/http2/client_codec.hpp"
+
+namespace azulb::http2 {
+namespace {
+
+// A header block of a server's answer, before compression: what http1 takes from a server, and our own
+// fields.
+constexpr std::size_t response_block_bytes = 256 * 1024;
+// Unsent answers to PING and SETTINGS; past it nghttp2 gives up the connection.
+constexpr std::size_t unread_replies_limit = 1000;
+// One frame carries 16 KiB of a header block: what the limits allow, and some more for a client that cuts
+// small.
+constexpr std::size_t frame_bytes = 16 * 1024;
+constexpr std::size_t spare_continuations = 8;
+
+ClientCodec& codec_of(void* user_data) {
+  return *static_cast<ClientCodec*>(user_data);
+}
+
+std::string_view text_of(const std::uint8_t* bytes, std::size_t size) {
+  return {reinterpret_cast<const char*>(bytes), size};
+}
+
+}  // namespace
+
+/// nghttp2's callbacks, one for one.
+struct SessionCallbacks {
+  SessionCallbacks() {
+    const int status = nghttp2_session_callbacks_new(&table);
+    AZULB_ASSERT(status == 0);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(table, frame_begins);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(table, headers_begin);
+    nghttp2_session_callbacks_set_on_header_callback(table, header_field);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(table, frame_received);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(table, body_received);
+    nghttp2_session_callbacks_set_on_frame_send_callback(table, frame_sent);
+    nghttp2_session_callbacks_set_on_stream_close_callback(table, stream_closed);
+    nghttp2_session_callbacks_set_send_data_callback(table, send_body);
+  }
+  ~SessionCallbacks() { nghttp2_session_callbacks_del(table); }
+  SessionCallbacks(const SessionCallbacks&) = delete;
+  SessionCallbacks& operator=(const SessionCallbacks&) = delete;
+
+  static int frame_begins(nghttp2_session*, const nghttp2_frame_hd* frame, void* codec) {
+    return codec_of(codec).frame_begins(*frame);
+  }
+  static int headers_begin(nghttp2_session*, const nghttp2_frame* frame, void* codec) {
+    return codec_of(codec).headers_begin(*frame);
+  }
+  static int header_field(nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name,
+                          std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
+                          std::uint8_t, void* codec) {
+    return codec_of(codec).header_field(text_of(name, name_size), text_of(value, value_size));
+  }
+  static int frame_received(nghttp2_session*, const nghttp2_frame* frame, void* codec) {
+    return codec_of(codec).frame_received(*frame);
+  }
+  static int body_received(nghttp2_session*, std::uint8_t, std::int32_t stream_id, const std::uint8_t* bytes,
+                           std::size_t size, void* codec) {
+    return codec_of(codec).body_received(stream_id, text_of(bytes, size));
+  }
+  static int frame_sent(nghttp2_session*, const nghttp2_frame* frame, void* codec) {
+    return codec_of(codec).frame_sent(*frame);
+  }
+  static int stream_closed(nghttp2_session*, std::int32_t stream_id, std::uint32_t, void* codec) {
+    return codec_of(codec).stream_closed(stream_id);
+  }
+  static int send_body(nghttp2_session*, nghttp2_frame*, const std::uint8_t* frame_head, std::size_t size,
+                       nghttp2_data_source* source, void* codec) {
+    return codec_of(codec).send_body(*static_cast<ClientStream*>(source->ptr), frame_head, size);
+  }
+
+  nghttp2_session_callbacks* table = nullptr;
+};
+
+Session make_server_session(ClientCodec& codec, std::size_t header_bytes_limit) {
+  static const SessionCallbacks callbacks;
+  nghttp2_option* option = nullptr;
+  int status = nghttp2_option_new(&option);
+  AZULB_ASSERT(status == 0);
+  nghttp2_option_set_no_auto_window_update(option, 1);
+  nghttp2_option_set_no_http_messaging(option, 1);  // header_block.cpp judges, more strictly
+  nghttp2_option_set_no_closed_streams(option, 1);
+  nghttp2_option_set_max_outbound_ack(option, unread_replies_limit);
+  nghttp2_option_set_max_send_header_block_length(option, response_block_bytes);
+  nghttp2_option_set_max_continuations(option, header_bytes_limit / frame_bytes + spare_continuations);
+  nghttp2_session* session = nullptr;
+  status = nghttp2_session_server_new2(&session, callbacks.table, &codec, option);
+  nghttp2_option_del(option);
+  AZULB_ASSERT(status == 0);
+  return Session(session);
+}
+
+}  // namespace azulb::http2

@@ -1,0 +1,68 @@
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "azulb/http2/response_fields.hpp"
+
+using namespace azulb;
+
+namespace {
+
+std::string written(const http2::ResponseFields& fields) {
+  std::string all;
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const nghttp2_nv& field = fields.data()[i];
+    all.append(reinterpret_cast<const char*>(field.name), field.namelen).append("=");
+    all.append(reinterpret_cast<const char*>(field.value), field.valuelen).append(";");
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("a head is status, the server's fields, ours, date and length") {
+  http::Field server[] = {http::make_field("Content-Type", "text/plain"), http::make_field("X-Gone", "1")};
+  server[1].drop = true;
+  const http::Field own[] = {http::make_field("Server", "azulb")};
+  http::ResponseHeadOut head;
+  head.status = 404;
+  head.fields = server;
+  head.own = own;
+  head.date = "today";
+  head.body = http::BodyKind::length;
+  head.content_length = 12;
+  http2::ResponseFields fields;
+  fields.set_head(head);
+  CHECK(written(fields) == ":status=404;Content-Type=text/plain;Server=azulb;date=today;content-length=12;");
+  CHECK(fields.text_bytes() > 60);
+}
+
+TEST_CASE("a server's date stays, and no length is written for a body of unknown length") {
+  const http::Field server[] = {http::make_field("Date", "yesterday")};
+  http::ResponseHeadOut head;
+  head.fields = server;
+  head.date = "today";
+  head.body = http::BodyKind::chunked;
+  head.close = true;
+  http2::ResponseFields fields;
+  fields.set_head(head);
+  CHECK(written(fields) == ":status=200;Date=yesterday;");
+}
+
+TEST_CASE("what concerns a connection is never written, even if nobody has marked it") {
+  const http::Field server[] = {http::make_field("Connection", "x"),
+                                http::make_field("Keep-Alive", "x"),
+                                http::make_field("Proxy-Connection", "x"),
+                                http::make_field("Transfer-Encoding", "chunked"),
+                                http::make_field("Upgrade", "h2c"),
+                                http::make_field("TE", "trailers"),
+                                http::make_field("Sec-WebSocket-Accept", "x"),
+                                http::make_field("X-Kept", "x")};
+  http::ResponseHeadOut head;
+  head.fields = server;
+  http2::ResponseFields fields;
+  fields.set_head(head);
+  CHECK(written(fields) == ":status=200;X-Kept=x;");
+  fields.set_trailers(server);
+  CHECK(written(fields) == "X-Kept=x;");
+}

@@ -75,17 +75,30 @@ void ClientCodec::break_off() {
 std::size_t ClientCodec::on_bytes(std::span<const char> bytes) {
   if (phase_ != Phase::open || cut_off_) return bytes.size();
   receiving_ = true;
-  const ssize_t status =
-      nghttp2_session_mem_recv(session(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  const int status = receive(bytes);
   receiving_ = false;
   if (status < 0) {
-    session_failed(static_cast<int>(status));
+    session_failed(status);
     return bytes.size();
   }
   tell_streams();
   update_timer();
   wants_work();  // what all this led to leaves in one write, at the end of the turn
   return bytes.size();
+}
+
+int ClientCodec::receive(std::span<const char> bytes) {
+  while (!bytes.empty() && !cut_off_) {
+    const std::size_t run = scanner_.scan(bytes);
+    if (run > 0) {
+      const ssize_t status =
+          nghttp2_session_mem_recv(session(), reinterpret_cast<const std::uint8_t*>(bytes.data()), run);
+      if (status < 0) return static_cast<int>(status);
+    }
+    if (scanner_.found() && !cut_off_) judge_frame(scanner_.frame());
+    bytes = bytes.subspan(run);
+  }
+  return 0;
 }
 
 void ClientCodec::on_deferred() {

@@ -45,10 +45,45 @@ void ClientCodec::allow(Flood kind) {
 
 void ClientCodec::flood(Flood kind) {
   if (cut_off_) return;
-  cut_off_ = true;
   (*settings_.floods)[static_cast<std::size_t>(kind)].add();
-  nghttp2_session_terminate_session(session(), NGHTTP2_ENHANCE_YOUR_CALM);
+  cut_off(NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+void ClientCodec::cut_off(std::uint32_t error_code) {
+  if (cut_off_) return;
+  cut_off_ = true;
+  nghttp2_session_terminate_session(session(), error_code);
   wants_work();
+}
+
+/// RFC 9113 sections 5.1 and 5.1.1. nghttp2 remembers no closed streams and ignores what comes for them.
+void ClientCodec::judge_stream_id(std::int32_t stream_id) {
+  switch (history_.past(stream_id)) {
+    case StreamHistory::Past::unknown:
+      return;
+    case StreamHistory::Past::skipped:
+      return cut_off(NGHTTP2_PROTOCOL_ERROR);
+    case StreamHistory::Past::ended:
+      if (stream_of(session(), stream_id) == nullptr) cut_off(NGHTTP2_STREAM_CLOSED);
+      return;
+  }
+}
+
+void ClientCodec::judge_frame(const FrameScanner::Frame& frame) {
+  switch (frame.type) {
+    case NGHTTP2_DATA:
+      if (frame.length == 0 && (frame.flags & NGHTTP2_FLAG_END_STREAM) == 0) allow(Flood::empty_frame);
+      judge_stream_id(frame.stream_id);
+      break;
+    case NGHTTP2_PRIORITY:
+      allow(Flood::priority);
+      // RFC 9113 section 6.3, RFC 7540 section 5.3.1.
+      if (frame.stream_id == 0 || frame.stream_id == frame.depends_on) cut_off(NGHTTP2_PROTOCOL_ERROR);
+      break;
+    default:  // PRIORITY_UPDATE, and whatever else means nothing here
+      allow(Flood::priority);
+      break;
+  }
 }
 
 int ClientCodec::frame_begins(const nghttp2_frame_hd& frame) {
@@ -56,9 +91,7 @@ int ClientCodec::frame_begins(const nghttp2_frame_hd& frame) {
   switch (frame.type) {
     case NGHTTP2_HEADERS:
       block_wire_bytes_ = frame_head_bytes + frame.length;
-      break;
-    case NGHTTP2_DATA:
-      if (frame.length == 0 && (frame.flags & NGHTTP2_FLAG_END_STREAM) == 0) allow(Flood::empty_frame);
+      judge_stream_id(frame.stream_id);
       break;
     case NGHTTP2_RST_STREAM:
       allow(Flood::reset);
@@ -72,8 +105,7 @@ int ClientCodec::frame_begins(const nghttp2_frame_hd& frame) {
     case NGHTTP2_WINDOW_UPDATE:
       allow(Flood::window_update);
       break;
-    default:  // PRIORITY, PRIORITY_UPDATE, and whatever else means nothing here
-      allow(Flood::priority);
+    default:
       break;
   }
   return 0;
@@ -81,11 +113,13 @@ int ClientCodec::frame_begins(const nghttp2_frame_hd& frame) {
 
 int ClientCodec::headers_begin(const nghttp2_frame& frame) {
   block_stream_ = nullptr;
-  if (cut_off_) return 0;
   const std::int32_t id = frame.hd.stream_id;
+  if (frame.headers.pri_spec.stream_id == id) cut_off(NGHTTP2_PROTOCOL_ERROR);  // RFC 7540 section 5.3.1
+  if (cut_off_) return 0;
   if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) {
     ClientStream& stream = scratch_.streams.create(*this, scratch_.streams, id);
     streams_.push_back(stream);
+    history_.opened(id);
     nghttp2_session_set_stream_user_data(session(), id, &stream);
     // Streams take turns, so that a large answer does not hold up the small ones behind it.
     nghttp2_extpri turns{.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
@@ -109,7 +143,9 @@ int ClientCodec::header_field(std::string_view name, std::string_view value) {
 
 int ClientCodec::frame_received(const nghttp2_frame& frame) {
   if (cut_off_) return 0;
-  const bool ended = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+  const bool carries_end = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
+  const bool ended = carries_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+  if (ended) history_.ended_by_client(frame.hd.stream_id);
   switch (frame.hd.type) {
     case NGHTTP2_HEADERS:
       if (block_stream_ != nullptr)
@@ -120,6 +156,9 @@ int ClientCodec::frame_received(const nghttp2_frame& frame) {
       if (ClientStream* stream = stream_of(session(), frame.hd.stream_id); stream != nullptr && ended) {
         stream->receive_end();
       }
+      break;
+    case NGHTTP2_RST_STREAM:
+      history_.ended_by_client(frame.hd.stream_id);
       break;
     case NGHTTP2_PING:
       if ((frame.hd.flags & NGHTTP2_FLAG_ACK) != 0 && draining_) no_more_requests();
@@ -174,8 +213,7 @@ std::uint32_t ClientCodec::head_ms() const {
 void ClientCodec::head_timed_out(ClientStream& stream) {
   block_stream_ = nullptr;
   stream.receive_late_head({.head_ms = head_ms(), .timed_out = true, .request = {}});
-  cut_off_ = true;
-  nghttp2_session_terminate_session(session(), NGHTTP2_ENHANCE_YOUR_CALM);
+  cut_off(NGHTTP2_ENHANCE_YOUR_CALM);
   work();
 }
 

@@ -172,7 +172,8 @@ void HeaderBlock::judge_pseudo_fields() {
   const std::string_view target = view(pseudo_[path]);
   const bool connect = name == "CONNECT";
   const bool extended = pseudo_[protocol].present;
-  if (!pseudo_[method].present || !http::is_token(name)) return fail(Defect::bad_method, true);
+  const bool limited = defect_ != Defect::none;  // what was too long has not been kept
+  if (!pseudo_[method].present || (!limited && !http::is_token(name))) return fail(Defect::bad_method, true);
   if (connect && !extended) {
     if (pseudo_[scheme].present || pseudo_[path].present || !pseudo_[authority].present) {
       return fail(Defect::bad_pseudo_field, true);
@@ -183,7 +184,7 @@ void HeaderBlock::judge_pseudo_fields() {
       (extended && !pseudo_[authority].present)) {
     return fail(Defect::bad_pseudo_field, true);
   }
-  if (defect_ != Defect::none) return;  // what was too long has not been kept
+  if (limited) return;
   const bool asterisk = target == "*" && name == "OPTIONS";
   if (!asterisk && (target.empty() || target.front() != '/' || !http::is_target_text(target))) {
     return fail(Defect::bad_target, true);

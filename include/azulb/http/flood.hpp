@@ -16,7 +16,7 @@ enum class Flood : std::uint8_t {
   bad_frame,  // frames that make us reset a stream (CVE-2025-8671)
   ping,
   settings,
-  priority,
+  priority,  // also frames of unknown types
   window_update,
   empty_frame,   // frames that carry nothing and end nothing
   continuation,  // a header block in too many parts

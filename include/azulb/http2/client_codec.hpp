@@ -16,8 +16,10 @@
 #include "azulb/http2/client_stream.hpp"
 #include "azulb/http2/codec_scratch.hpp"
 #include "azulb/http2/flood_guard.hpp"
+#include "azulb/http2/frame_scanner.hpp"
 #include "azulb/http2/header_block.hpp"
 #include "azulb/http2/session.hpp"
+#include "azulb/http2/stream_history.hpp"
 #include "azulb/net/connection.hpp"
 #include "azulb/net/timers.hpp"
 
@@ -70,6 +72,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::ClientCode
 
   // client_codec.cpp: the connection's life
   void on_deferred() override;
+  int receive(std::span<const char> bytes);
   void work();
   void tell_streams();
   void forget(ClientStream& stream);
@@ -98,6 +101,9 @@ class ClientCodec final : public net::ConnectionHandler, public http::ClientCode
   std::uint32_t head_ms() const;
   void allow(http::Flood kind);
   void flood(http::Flood kind);
+  void judge_frame(const FrameScanner::Frame& frame);
+  void judge_stream_id(std::int32_t stream_id);
+  void cut_off(std::uint32_t error_code);
 
   // For the streams.
   /// Frames for what has been written, as far as the socket takes it.
@@ -125,7 +131,9 @@ class ClientCodec final : public net::ConnectionHandler, public http::ClientCode
   base::IntrusiveList<ClientStream, StreamsToSend> to_send_;
   net::MemberTimer<ClientCodec, &ClientCodec::on_timeout> timer_{*this};
   net::MemberTimer<ClientCodec, &ClientCodec::on_end_timeout> end_timer_{*this};
+  FrameScanner scanner_;
   FloodGuard guard_;
+  StreamHistory history_;
   std::size_t block_wire_bytes_ = 0;
   std::size_t held_bytes_ = 0;        // received for streams that are paused
   std::size_t unconsumed_bytes_ = 0;  // of the connection's window, as too much is held
@@ -137,7 +145,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::ClientCode
   bool taken_by_reference_ = false;  // what was written shows into streams' buffers
   bool draining_ = false;
   bool goodbye_said_ = false;  // the final GOAWAY
-  bool cut_off_ = false;       // for a flood: nothing more is read
+  bool cut_off_ = false;       // the last GOAWAY says why; nothing more is read
   bool half_closed_ = false;
 };
 

@@ -96,6 +96,7 @@ class Http2Client(Wire):
         self.server_settings = {}
         self.auto_window = auto_window
         self.keep_frames = True
+        self.answer_settings = True
         self.pings = []
         self.next_stream = 1
         if hello:
@@ -143,7 +144,8 @@ class Http2Client(Wire):
             self.stream(read.stream).reset = struct.unpack(">I", read.payload)[0]
         elif read.kind == SETTINGS and not read.flags & ACK:
             self.server_settings.update(struct.iter_unpack(">HI", read.payload))
-            self.send(frame(SETTINGS, ACK))
+            if self.answer_settings:
+                self.send(frame(SETTINGS, ACK))
         elif read.kind == PING:
             self.pings.append((bool(read.flags & ACK), read.payload))
         elif read.kind == GOAWAY:

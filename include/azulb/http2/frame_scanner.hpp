@@ -1,0 +1,42 @@
+// Sees the frames that nghttp2 skips without a word: of unknown types, of streams that are closed,
+// priorities.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace azulb::http2 {
+
+/// Follows a client's bytes from the end of the preface on, in any pieces, by the lengths in the frames'
+/// heads.
+class FrameScanner {
+ public:
+  struct Frame {
+    std::uint32_t length = 0;
+    std::uint8_t type = 0;
+    std::uint8_t flags = 0;
+    std::int32_t stream_id = 0;
+    std::int32_t depends_on = -1;  // of a PRIORITY
+  };
+
+  /// How many bytes, from the front, come before the next frame that is to be judged; all, if none is in
+  /// sight. Whether one is says `found`. The next call begins behind these bytes.
+  std::size_t scan(std::span<const char> bytes);
+  bool found() const { return found_; }
+  const Frame& frame() const { return frame_; }
+
+ private:
+  static constexpr std::size_t head_bytes = 9;
+  static constexpr std::size_t priority_bytes = 5;
+  bool complete();
+
+  std::uint32_t skip_bytes_ = 24;  // of the preface, then of payloads
+  std::uint8_t seen_bytes_ = 0;    // of the next frame's head, and of a PRIORITY its payload
+  bool found_ = false;
+  std::array<unsigned char, head_bytes + priority_bytes> head_{};
+  Frame frame_;
+};
+
+}  // namespace azulb::http2

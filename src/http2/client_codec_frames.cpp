@@ -244,6 +244,7 @@ int ClientCodec::frame_sent(const nghttp2_frame& frame) {
     stream->head_sent();
   } else {
     guard_.expect(Flood::window_update, 2);  // of the stream and of the connection
+    guard_.expect(Flood::ping, 1);           // gRPC measures the path so
   }
   if ((frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) stream->end_sent();
   return 0;

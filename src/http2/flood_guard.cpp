@@ -13,12 +13,12 @@ struct Budget {
 };
 
 /// In the order of http::Flood. Honest clients stay far below: a browser that leaves a page takes back what
-/// is under way, gRPC sends a PING for each round trip while it measures the path, older browsers shape a
-/// tree of priorities with each page.
+/// is under way, gRPC sends a PING for each DATA it gets while it measures the path (those are expected),
+/// older browsers shape a tree of priorities with each page.
 constexpr std::array<Budget, 7> budgets = {{
     /* reset */ {200, 30},
     /* bad_frame */ {50, 5},
-    /* ping */ {500, 100},
+    /* ping */ {1000, 200},
     /* settings */ {50, 5},
     /* priority */ {1000, 100},
     /* window_update */ {2000, 1000},

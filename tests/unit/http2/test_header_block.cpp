@@ -21,7 +21,8 @@ constexpr http2::HeadLimits limits{.request_line_bytes = 256, .header_bytes = 10
 struct Read {
   Defect defect = Defect::none;
   bool malformed = false;
-  std::string head;  // as it would stand in HTTP/1
+  std::string head;            // as it would stand in HTTP/1
+  http::StoredRequest stored;  // what `info` shows into
   http::RequestInfo info;
   Defect judged = Defect::none;
 };
@@ -38,7 +39,8 @@ Read read(const Fields& fields, bool ended = true) {
       block.finish_request({.ended = ended, .websocket_key = "AAAAAAAAAAAAAAAAAAAAAA=="}, list, head);
   result.malformed = block.malformed();
   if (result.defect != Defect::none) return result;
-  http::StoredRequest stored(head, block.text());
+  http::StoredRequest& stored = result.stored;
+  stored = http::StoredRequest(head, block.text());
   block.clear();
   result.judged = http::judge_request(stored->head, stored->info);
   result.info = stored->info;

@@ -1,0 +1,153 @@
+#include <doctest/doctest.h>
+
+#include "client_codec_fixture.hpp"
+
+using namespace azulb;
+using namespace azulb::test;
+
+namespace {
+
+std::uint64_t counted(const Http2Fixture& f, http::Flood kind) {
+  return f.floods[static_cast<std::size_t>(kind)].value();
+}
+
+}  // namespace
+
+TEST_CASE("a drain waits for what the client has begun, and then for the streams' ends") {
+  Http2Fixture f;
+  f.begin();
+  f.send(request(1));
+  f.codec.drain();
+  const std::vector<Received> frames = f.frames();
+  REQUIRE(frames.size() == 2);
+  const bool ping_first = frames[0].type == ping_frame;
+  CHECK(frames[ping_first ? 1 : 0].payload == number(0x7FFFFFFF) + number(0));
+  f.send(request(3) + frame(ping_frame, 1, 0, frames[ping_first ? 0 : 1].payload));
+  REQUIRE(f.streams.size() == 2);
+  const std::vector<Received> last = f.frames();
+  REQUIRE(last.size() == 1);
+  CHECK(last[0].payload == number(3) + number(0));
+  f.reply(f.streams[0], 200, "one");
+  settle(f.loop);
+  CHECK_FALSE(f.client.ended());
+  f.reply(f.streams[1], 200, "two");
+  CHECK(f.answers() == "headers 1; data 1 3 end; headers 3; data 3 3 end");
+  CHECK(f.client.ended());
+  f.client.close();
+  CHECK(run_until(f.loop, [&] { return f.closed == 1; }));
+}
+
+TEST_CASE("a client that does not answer the drain's PING is not waited for") {
+  Http2Fixture f;
+  f.settings.linger_timeout = f.timeout(20);
+  f.begin();
+  f.codec.drain();
+  CHECK(run_until(f.loop, [&] { return f.closed == 1; }));
+}
+
+TEST_CASE("an idle connection is told goodbye") {
+  Http2Fixture f;
+  f.settings.keepalive_timeout = f.timeout(20);
+  f.settings.linger_timeout = f.timeout(20);
+  f.send(std::string(http2::client_preface) + frame(settings_frame, 0, 0, {}));
+  f.send(request(1));
+  f.reply(f.streams[0], 200, "");
+  CHECK(run_until(f.loop, [&] { return f.closed == 1; }));
+  CHECK(f.answers().find("goaway 0") != std::string::npos);
+}
+
+TEST_CASE("a response that says close lets no more requests begin") {
+  Http2Fixture f;
+  f.begin();
+  f.send(request(1));
+  http::ResponseHeadOut head;
+  head.close = true;
+  f.streams[0].writer->write_response(head);
+  f.streams[0].writer->write_end({});
+  CHECK(f.answers().find("goaway 0") != std::string::npos);
+  CHECK(f.client.ended());
+}
+
+TEST_CASE("a connection that its client has left fails every stream") {
+  Http2Fixture f;
+  f.settings.half_close_grace = f.timeout(20);
+  f.begin();
+  f.send(request(1) + post(3));
+  f.client.close();
+  CHECK(run_until(f.loop, [&] { return f.streams[1].told() == "request POST /; closed"; }));
+}
+
+TEST_CASE("breaking off ends streams and connection at once") {
+  Http2Fixture f;
+  f.begin();
+  f.send(request(1));
+  f.codec.break_off();
+  CHECK(f.streams[0].told() == "request GET /; end; closed");
+  CHECK(f.closed == 1);
+  f.codec.break_off();
+  CHECK(f.closed == 1);
+}
+
+TEST_CASE("a stream whose client takes nothing is ended, and counted; others go on") {
+  Http2Fixture f;
+  f.settings.send_timeout = f.timeout(20);
+  f.send(std::string(http2::client_preface) + frame(settings_frame, 0, 0, std::string("\0\4\0\0\0\0", 6)));
+  f.frames();
+  f.send(request(1) + request(3));
+  f.reply_head(f.streams[0], 200, http::BodyKind::chunked);
+  f.streams[0].writer->write_body(std::string_view("waits"));
+  CHECK(run_until(f.loop, [&] { return f.streams[0].told() == "request GET /; end; stalled"; }));
+  CHECK(counted(f, http::Flood::stall) == 1);
+  f.reply(f.streams[1], 204, "");
+  CHECK(f.answers() == "headers 1; reset 1 8; headers 3 end");
+}
+
+TEST_CASE("a stalled stream whose answer is complete is ended as well") {
+  Http2Fixture f;
+  f.settings.send_timeout = f.timeout(20);
+  f.send(std::string(http2::client_preface) + frame(settings_frame, 0, 0, std::string("\0\4\0\0\0\0", 6)));
+  f.send(request(1));
+  f.reply(f.streams[0], 200, "waits");
+  CHECK(run_until(f.loop, [&] { return counted(f, http::Flood::stall) == 1; }));
+  CHECK(f.answers().ends_with("reset 1 8"));
+  CHECK(f.streams[0].told() == "request GET /; end");
+  settle(f.loop);
+  CHECK(f.scratch.streams.live() == 0);
+}
+
+TEST_CASE("a flood ends the connection, is counted once, and its streams fail") {
+  Http2Fixture f;
+  f.begin();
+  f.send(request(1));
+  std::string pings;
+  for (int i = 0; i < 3000; ++i)
+    pings += frame(ping_frame, 0, 0, "12345678");
+  f.send(pings);
+  CHECK(f.answers().find("goaway 11") != std::string::npos);
+  CHECK(counted(f, http::Flood::ping) == 1);
+  CHECK(f.streams[0].told() == "request GET /; end; closed");
+}
+
+TEST_CASE("an early answer leaves the client a moment before the rest of its request is refused") {
+  Http2Fixture f;
+  f.settings.half_close_grace = f.timeout(20);
+  f.begin();
+  f.send(post(1));
+  f.reply(f.streams[0], 413, "no");
+  CHECK(f.answers() == "headers 1; data 1 2 end");
+  CHECK(run_until(f.loop, [&] { return f.answers() == "reset 1 0"; }));
+  f.send(frame(data_frame, end_stream, 1, "late"));
+  settle(f.loop);
+  CHECK(f.scratch.streams.live() == 0);
+}
+
+TEST_CASE("streams that have ended leave nothing behind") {
+  Http2Fixture f;
+  f.begin();
+  f.when_opened = [&](StreamRecorder& stream) { stream.when_ended = [&] { f.reply(stream, 200, "hello"); }; };
+  for (std::uint32_t id = 1; id < 201; id += 2)
+    f.send(request(id));
+  settle(f.loop);
+  CHECK(f.streams.size() == 100);
+  CHECK(f.scratch.streams.live() == 0);
+}

@@ -36,7 +36,7 @@ ClientCodec::ClientCodec(net::Connection& connection, CodecScratch& scratch,
       scratch_(scratch),
       settings_(settings),
       acceptor_(acceptor),
-      session_(make_server_session(*this, settings.limits.header_bytes)) {}
+      session_(make_server_session(*this)) {}
 
 ClientCodec::~ClientCodec() {
   AZULB_ASSERT(streams_.empty());
@@ -280,9 +280,8 @@ void ClientCodec::on_failure(int system_error) {
 
 void ClientCodec::session_failed(int error) {
   std::uint32_t code = NGHTTP2_INTERNAL_ERROR;
-  if (error == NGHTTP2_ERR_FLOODED || error == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS) {
-    const Flood kind = error == NGHTTP2_ERR_FLOODED ? Flood::unread_reply : Flood::continuation;
-    (*settings_.floods)[static_cast<std::size_t>(kind)].add();
+  if (error == NGHTTP2_ERR_FLOODED) {
+    (*settings_.floods)[static_cast<std::size_t>(Flood::unread_reply)].add();
     code = NGHTTP2_ENHANCE_YOUR_CALM;
   } else if (error == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
     code = NGHTTP2_PROTOCOL_ERROR;

@@ -12,6 +12,9 @@ using http::Flood;
 namespace {
 
 constexpr std::size_t frame_head_bytes = 9;
+// One frame carries 16 KiB of a header block: what the limits allow, and more for a client that cuts small.
+constexpr std::size_t frame_bytes = 16 * 1024;
+constexpr std::size_t spare_continuations = 8;
 
 ClientStream* stream_of(nghttp2_session* session, std::int32_t stream_id) {
   return static_cast<ClientStream*>(nghttp2_session_get_stream_user_data(session, stream_id));
@@ -75,6 +78,12 @@ void ClientCodec::judge_frame(const FrameScanner::Frame& frame) {
       if (frame.length == 0 && (frame.flags & NGHTTP2_FLAG_END_STREAM) == 0) allow(Flood::empty_frame);
       judge_stream_id(frame.stream_id);
       break;
+    case NGHTTP2_CONTINUATION:
+      block_wire_bytes_ += frame_head_bytes + frame.length;
+      if (++continuations_ > settings_.limits.header_bytes / frame_bytes + spare_continuations) {
+        flood(Flood::continuation);
+      }
+      break;
     case NGHTTP2_PRIORITY:
       allow(Flood::priority);
       // RFC 9113 section 6.3, RFC 7540 section 5.3.1.
@@ -91,6 +100,7 @@ int ClientCodec::frame_begins(const nghttp2_frame_hd& frame) {
   switch (frame.type) {
     case NGHTTP2_HEADERS:
       block_wire_bytes_ = frame_head_bytes + frame.length;
+      continuations_ = 0;
       judge_stream_id(frame.stream_id);
       break;
     case NGHTTP2_RST_STREAM:
@@ -185,7 +195,8 @@ void ClientCodec::head_received(ClientStream& stream, int category, bool ended) 
 }
 
 void ClientCodec::request_received(ClientStream& stream, bool ended) {
-  const std::array<char, 24> key = make_websocket_key(*settings_.random);
+  std::array<char, 24> key{};
+  if (block_.names_protocol()) key = make_websocket_key(*settings_.random);
   http::RequestHead head;
   const Defect defect = block_.finish_request(
       {.ended = ended, .websocket_key = std::string_view(key.data(), key.size())}, scratch_.fields, head);

@@ -16,7 +16,7 @@ std::uint32_t read_number(const unsigned char* from, std::size_t size) {
 
 /// The others nghttp2 tells of, or ends the connection for.
 bool is_to_be_judged(std::uint8_t type) {
-  return type == NGHTTP2_DATA || type == NGHTTP2_PRIORITY || type > NGHTTP2_CONTINUATION;
+  return type == NGHTTP2_DATA || type == NGHTTP2_PRIORITY || type >= NGHTTP2_CONTINUATION;
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ ListenerCodecs::ListenerCodecs(WorkerCodecs& worker_codecs, net::Loop& loop, con
       http2_wanted(listener.http2) {}
 
 ClientCodecSlot::~ClientCodecSlot() {
-  if (http2_ != nullptr) codecs_.worker.http2_codecs.destroy(*http2_);
+  if (codec_ != &http1_) codecs_.worker.http2_codecs.destroy(static_cast<http2::ClientCodec&>(*codec_));
 }
 
 void ClientCodecSlot::start() {
@@ -67,16 +67,21 @@ void ClientCodecSlot::start() {
 }
 
 void ClientCodecSlot::start(std::string_view protocol) {
-  if (protocol == http2_protocol && codecs_.http2_wanted) return start_http2();
-  connection_.set_handler(http1_);
+  if (protocol == http2_protocol && codecs_.http2_wanted) {
+    start_http2();
+    return;
+  }
+  http1_.connection().set_handler(http1_);
   http1_.start();
 }
 
-void ClientCodecSlot::start_http2() {
-  http2_ = &codecs_.worker.http2_codecs.create(connection_, codecs_.worker.http2, codecs_.http2, acceptor_);
-  codec_ = http2_;
-  connection_.set_handler(*http2_);
-  http2_->start();
+http2::ClientCodec& ClientCodecSlot::start_http2() {
+  http2::ClientCodec& codec = codecs_.worker.http2_codecs.create(http1_.connection(), codecs_.worker.http2,
+                                                                 codecs_.http2, http1_.acceptor());
+  codec_ = &codec;
+  http1_.connection().set_handler(codec);
+  codec.start();
+  return codec;
 }
 
 std::size_t ClientCodecSlot::on_bytes(std::span<const char> bytes) {
@@ -85,13 +90,12 @@ std::size_t ClientCodecSlot::on_bytes(std::span<const char> bytes) {
   constexpr std::string_view preface = http2::client_preface;
   const std::string_view begin(bytes.data(), std::min(bytes.size(), preface.size()));
   if (!preface.starts_with(begin) || !http1_.untouched()) {
-    connection_.set_handler(http1_);
+    http1_.connection().set_handler(http1_);
     return http1_.on_bytes(bytes);
   }
   if (begin.size() == preface.size()) {
     http1_.retire();
-    start_http2();
-    return http2_->on_bytes(bytes);
+    return start_http2().on_bytes(bytes);
   }
   // It would refuse the version; up to that the beginning could be that of a request.
   http1_.on_bytes(bytes.first(std::min(bytes.size(), unrevealing_bytes)));

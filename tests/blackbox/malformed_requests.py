@@ -112,7 +112,6 @@ _line("absolute form without Host", b"GET http://a/ HTTP/1.1", TARGET, (400,), b
 _line("request line too long", b"GET /" + b"a" * 9000 + b" HTTP/1.1", "RFC 9110 §15.5.15", (414,))
 _line("query too long", b"GET /?" + b"a=b&" * 3000 + b" HTTP/1.1", "RFC 9110 §15.5.15", (414,))
 _line("endless method", b"G" * 9000 + b" / HTTP/1.1", "RFC 9112 §3", (400, 414, 501))
-_add("HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0", "RFC 9113 §3.4", (400, 405, 505))
 _add("TLS ClientHello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(32)) + b"\x20" + bytes(32)
      + b"\x00\x02\x13\x01\x01\x00\r\n\r\n", RL)
 _add("binary rubbish", bytes(range(256)), RL)

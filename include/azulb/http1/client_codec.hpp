@@ -43,6 +43,8 @@ class ClientCodec final : public net::ConnectionHandler, public http::ClientCode
   bool untouched() const { return fresh_ && phase_ == Phase::head; }
   /// While `untouched`: another codec takes over the connection. Never used again.
   void retire() { timer_.stop(); }
+  net::Connection& connection() { return connection_; }
+  http::StreamAcceptor& acceptor() { return acceptor_; }
 
   // http::ClientCodec
   void start() override;

@@ -135,6 +135,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::ClientCode
   FloodGuard guard_;
   StreamHistory history_;
   std::size_t block_wire_bytes_ = 0;
+  std::uint32_t continuations_ = 0;   // of the block
   std::size_t held_bytes_ = 0;        // received for streams that are paused
   std::size_t unconsumed_bytes_ = 0;  // of the connection's window, as too much is held
   std::uint32_t block_begun_ms_ = 0;  // the loop's clock, cut to 32 bits

@@ -1,5 +1,5 @@
-// Sees the frames that nghttp2 skips without a word: of unknown types, of streams that are closed,
-// priorities.
+// Sees the frames that nghttp2 does not tell of one by one: of unknown types, of streams that are closed,
+// priorities, the parts of a header block.
 #pragma once
 
 #include <array>

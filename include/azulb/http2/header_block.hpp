@@ -57,6 +57,8 @@ class HeaderBlock {
   /// client gets an answer that says what is wrong.
   bool malformed() const { return malformed_; }
   bool websocket() const { return websocket_; }
+  /// Before `finish_request`: it may become one.
+  bool names_protocol() const { return pseudo_[protocol].present; }
   std::string_view text() const { return text_.text(); }
 
  private:

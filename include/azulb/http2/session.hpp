@@ -3,7 +3,6 @@
 
 #include <nghttp2/nghttp2.h>
 
-#include <cstddef>
 #include <memory>
 
 namespace azulb::http2 {
@@ -16,6 +15,6 @@ using Session = std::unique_ptr<nghttp2_session, SessionDeleter>;
 class ClientCodec;
 
 /// A server's session that tells `codec`. Never null: without memory there is nothing to go on with.
-Session make_server_session(ClientCodec& codec, std::size_t header_bytes_limit);
+Session make_server_session(ClientCodec& codec);
 
 }  // namespace azulb::http2

@@ -45,10 +45,7 @@ struct ListenerCodecs {
 class ClientCodecSlot final : private net::ConnectionHandler {
  public:
   ClientCodecSlot(net::Connection& connection, ListenerCodecs& codecs, http::StreamAcceptor& acceptor)
-      : connection_(connection),
-        codecs_(codecs),
-        acceptor_(acceptor),
-        http1_(connection, codecs.worker.http1, codecs.http1, acceptor) {}
+      : codecs_(codecs), http1_(connection, codecs.worker.http1, codecs.http1, acceptor) {}
   ~ClientCodecSlot() override;
 
   /// Told of the connection's bytes until `start`.
@@ -66,13 +63,10 @@ class ClientCodecSlot final : private net::ConnectionHandler {
   void on_end() override { http1_.on_end(); }
   void on_failure(int system_error) override { http1_.on_failure(system_error); }
   void on_drained() override { http1_.on_drained(); }
-  void start_http2();
+  http2::ClientCodec& start_http2();
 
-  net::Connection& connection_;
   ListenerCodecs& codecs_;
-  http::StreamAcceptor& acceptor_;
-  http::ClientCodec* codec_ = &http1_;
-  http2::ClientCodec* http2_ = nullptr;
+  http::ClientCodec* codec_ = &http1_;  // or an http2::ClientCodec
   http1::ClientCodec http1_;
 };
 

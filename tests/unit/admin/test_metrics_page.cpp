@@ -6,11 +6,14 @@
 #include <string>
 
 #include "azulb/admin/pages.hpp"
+#include "azulb/http/flood.hpp"
 #include "fixture.hpp"
 
 using azulb::admin::metrics_page;
 using azulb::admin::ProcessUsage;
 using azulb::balance::Outcome;
+using azulb::http::Flood;
+using azulb::http::flood_names;
 using azulb::proxy::ServerError;
 using azulb::test::AdminFixture;
 
@@ -103,6 +106,18 @@ TEST_CASE("every count of a listener has its own series") {
   CHECK(samples.at(R"(azulb_listener_requests_total{listener="http"})") == 4);
   CHECK(samples.at(R"(azulb_bytes_received_total{listener="http"})") == 5);
   CHECK(samples.at(R"(azulb_bytes_sent_total{listener="http"})") == 6'000'000'000'000);
+}
+
+TEST_CASE("floods are counted by listener and kind") {
+  AdminFixture azulb;
+  azulb.first_worker->listener(0).floods[static_cast<std::size_t>(Flood::ping)].add(2);
+  azulb.second_worker->listener(0).floods[static_cast<std::size_t>(Flood::ping)].add();
+  const auto samples = samples_of(metrics_page(azulb.sources, {}));
+  CHECK(samples.at(R"(azulb_client_floods_total{listener="http",kind="ping"})") == 3);
+  for (const std::string_view kind : flood_names) {
+    CHECK(samples.count(R"(azulb_client_floods_total{listener="http",kind=")" + std::string(kind) + "\"}") ==
+          1);
+  }
 }
 
 TEST_CASE("every count of a server has its own series") {

@@ -97,7 +97,11 @@ TEST_CASE("a zero is refused where it would mean no limit and that makes no sens
 
 TEST_CASE("malformed durations, sizes and choices are refused") {
   check_cases(
-      {{"process.drain_timeout = '30'", "3:25 process.drain_timeout: \"30\" lacks a unit: h, m, s or ms"},
+      {{"listener.http.http2 = 'yes'",
+        "3:23 listener.http.http2: \"http2\" must be true or false, not a string"},
+       {"listener.http.limit.http2_streams = 0",
+        "3:37 listener.http.limit.http2_streams: \"http2_streams\" must be between 1 and 10000, not 0"},
+       {"process.drain_timeout = '30'", "3:25 process.drain_timeout: \"30\" lacks a unit: h, m, s or ms"},
        {"process.max_memory = '1KB'",
         "3:22 process.max_memory: \"1KB\" is not a size, such as \"512\", \"16KiB\", \"4MiB\" or \"1GiB\""},
        {"log.level = 'warning'",

@@ -32,6 +32,22 @@ TEST_CASE("what one turn of the loop leads to leaves in one write") {
   CHECK(f.answers() == "headers 1; headers 3; headers 5; data 1 5 end; data 3 5 end; data 5 5 end");
 }
 
+TEST_CASE("a header block that comes byte by byte, in many parts, is no flood") {
+  Http2Fixture f;
+  f.begin();
+  std::string bytes = frame(headers_frame, end_stream, 1, "\x82\x86\x84");
+  for (int part = 0; part < 6; ++part)
+    bytes += frame(9, 0, 1, "");
+  bytes += frame(9, end_headers, 1,
+                 "\x01\x01"
+                 "a");
+  for (const char byte : bytes)
+    f.send(std::string_view(&byte, 1));
+  REQUIRE(f.streams.size() == 1);
+  CHECK(f.streams[0].told() == "request GET /; end");
+  CHECK(f.streams[0].request->head_bytes == bytes.size());
+}
+
 TEST_CASE("a body comes as it is sent, and its end with the last frame") {
   Http2Fixture f;
   f.begin();

@@ -9,7 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // After its last response a client has this long to end its side, and its leftover bytes are dropped.
-constexpr auto linger_timeout = 2s;
+constexpr auto linger_duration = 2s;
 // A client that has ended its side may still read: it gets an answer that comes within this time.
 constexpr auto half_close_grace = 500ms;
 
@@ -30,6 +30,11 @@ std::size_t largest_field_limit(const config::Config& config) {
 
 }  // namespace
 
+std::vector<std::string> application_protocols(const config::Listener& listener) {
+  if (!listener.http2) return {std::string(http1_protocol)};
+  return {std::string(http2_protocol), std::string(http1_protocol)};
+}
+
 WorkerCodecs::WorkerCodecs(const config::Config& config)
     : http1(largest_field_limit(config)), http2(largest_field_limit(config)) {}
 
@@ -41,7 +46,7 @@ ListenerCodecs::ListenerCodecs(WorkerCodecs& worker_codecs, net::Loop& loop, con
                        .fields = listener.limit.headers},
             .header_timeout = &loop.timers().list(listener.timeout.header),
             .keepalive_timeout = &loop.timers().list(listener.timeout.keepalive),
-            .linger_timeout = &loop.timers().list(linger_timeout),
+            .linger_timeout = &loop.timers().list(linger_duration),
             .half_close_grace = &loop.timers().list(half_close_grace),
             .habit = &habit},
       http2{.limits = {.request_line_bytes = listener.limit.request_line,

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "azulb/balance/selector.hpp"
+#include "azulb/proxy/client_codec_table.hpp"
+#include "azulb/upstream/server_pool.hpp"
 
 namespace azulb::proxy {
 namespace {
@@ -61,9 +63,6 @@ HostHeader host_header_of(const config::Upstream& upstream) {
   return upstream.host_header == "upstream" ? HostHeader::server : HostHeader::literal;
 }
 
-// What azulb speaks over TLS (ALPN).
-constexpr const char* http1_protocol = "http/1.1";
-
 tls::ServerSettings server_tls_settings(const config::Listener& listener) {
   const config::ListenerTls& tls = *listener.tls;
   tls::ServerSettings settings{
@@ -73,7 +72,7 @@ tls::ServerSettings server_tls_settings(const config::Listener& listener) {
       .client_ca = tls.client_ca,
       .client_verify = static_cast<tls::ClientVerify>(tls.client_verify),
       .session_tickets = tls.session_tickets,
-      .application_protocols = {http1_protocol},
+      .application_protocols = application_protocols(listener),
       .scope = listener.name,
   };
   for (const config::Certificate& certificate : tls.certificates)
@@ -86,7 +85,7 @@ tls::ClientSettings client_tls_settings(const config::UpstreamTls& tls) {
           .ca = tls.ca,
           .certificate = tls.cert,
           .key = tls.key,
-          .application_protocols = {http1_protocol}};
+          .application_protocols = upstream::application_protocols()};
 }
 
 }  // namespace

@@ -24,6 +24,10 @@ PrivateConnections::~PrivateConnections() {
     idle_.front().pool_.remove_idle(idle_.front());
 }
 
+std::vector<std::string> application_protocols() {
+  return {"http/1.1"};
+}
+
 ServerConnection::ServerConnection(ServerPool& pool)
     : pool_(pool),
       context_(pool.context_),

@@ -2,7 +2,9 @@
 // name: everything else sees streams (http/stream.hpp) and http::ClientCodec.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "azulb/base/random.hpp"
 #include "azulb/base/slab.hpp"
@@ -18,6 +20,9 @@
 #include "azulb/net/loop.hpp"
 
 namespace azulb::proxy {
+
+/// The names in ALPN of what a listener's clients may speak, the preferred first.
+std::vector<std::string> application_protocols(const config::Listener& listener);
 
 /// What the codecs of one worker share.
 struct WorkerCodecs {
@@ -38,6 +43,10 @@ struct ListenerCodecs {
   http1::ClientCodecSettings http1;
   http2::ClientCodecSettings http2;
   const bool http2_wanted;
+
+  /// The same for all protocols.
+  net::TimerList& header_timeout() const { return *http1.header_timeout; }
+  net::TimerList& linger_timeout() const { return *http1.linger_timeout; }
 };
 
 /// The place of one connection's codec. HTTP/1's stands ready in it, as most clients begin with that; an idle

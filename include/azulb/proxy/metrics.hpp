@@ -98,7 +98,7 @@ struct ListenerMetrics {
   base::Counter tls_handshakes;  // completed, those that resumed a session included
   base::Counter tls_resumptions;
   base::Counter tls_failures;
-  http::FloodCounters floods;    // connections cut off, by what there was too much of
+  http::FloodCounters floods;  // connections cut off, by what there was too much of
 };
 
 enum class ServerError : std::uint8_t { connect, tls, timeout, reset, invalid_header, http_5xx };

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "azulb/base/address.hpp"
 #include "azulb/base/counter.hpp"
@@ -23,6 +24,9 @@ namespace azulb::upstream {
 
 class ServerPool;
 struct PoolContext;
+
+/// The names in ALPN of what servers are spoken to in, the preferred first.
+std::vector<std::string> application_protocols();
 
 /// Who waits for a connection that is being made. Neither call comes after the lease has been released.
 class ConnectHandler {

@@ -3,6 +3,7 @@
 import http.client
 import os
 import shutil
+import ssl
 import subprocess
 import time
 
@@ -18,9 +19,10 @@ class Unavailable(Exception):
 class Server:
     """A process of ours with one port. Use as a context manager: leaving it ends the process."""
 
-    def __init__(self, name, command, cpu, directory, port=None):
+    def __init__(self, name, command, cpu, directory, port=None, tls=False):
         self.name = name
         self.port = port
+        self.tls = tls
         self.log = os.path.join(directory, f"{name}.log")
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
@@ -71,7 +73,7 @@ class Server:
             if self.process.poll() is not None:
                 raise Unavailable(f"{self.name} ended with {self.process.returncode}: {self._last_words()}")
             try:
-                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+                connection = self._connection()
                 connection.request("GET", "/")
                 status = connection.getresponse().status
                 connection.close()
@@ -83,6 +85,12 @@ class Server:
             if time.monotonic() > deadline:
                 raise Unavailable(f"{self.name} does not serve: {trouble}; {self._last_words()}")
             time.sleep(0.02)
+
+    def _connection(self):
+        if not self.tls:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        # Self-signed, and ours.
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=2, context=ssl._create_unverified_context())
 
     def _last_words(self):
         with open(self.log, errors="replace") as log:
@@ -116,6 +124,10 @@ def azulb(setup):
     if not setup.azulb or not os.access(setup.azulb, os.X_OK):
         raise Unavailable(f"azulb: there is no binary at {setup.azulb or 'the build directory'}")
     port = machine.free_port()
+    tls = f"""
+[listener.http.tls]
+certificates = [{{ cert = "{setup.certificate.certificate}", key = "{setup.certificate.key}" }}]
+""" if setup.certificate else ""
     path = _write(setup.directory, "azulb.toml", f"""
 [process]
 workers = 1
@@ -129,14 +141,14 @@ output = "off"
 
 [listener.http]
 address = "127.0.0.1:{port}"
-
+{tls}
 [upstream.app]
 servers = ["{setup.backend}"]
 
 [upstream.app.keepalive]
 connections = 256
 """)
-    return Server("azulb", [setup.azulb, "-c", path], setup.cpu, setup.directory, port)
+    return Server("azulb", [setup.azulb, "-c", path], setup.cpu, setup.directory, port, bool(setup.certificate))
 
 
 NGINX_FORWARDED = """
@@ -145,10 +157,21 @@ NGINX_FORWARDED = """
       proxy_set_header X-Forwarded-Proto $scheme;"""
 
 
+NGINX_TLS = """
+    ssl_certificate {certificate.certificate};
+    ssl_certificate_key {certificate.key};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_ecdh_curve X25519:prime256v1;
+    ssl_session_tickets on;
+    ssl_session_timeout 8h;"""
+
+
 def nginx(setup):
     port = machine.free_port()
     directory = setup.directory
     forwarded = NGINX_FORWARDED if setup.forwarded_headers else ""
+    protocol = (" ssl" if setup.certificate else "") + (" http2" if setup.http2 else "")
+    tls = NGINX_TLS.format(certificate=setup.certificate) if setup.certificate else ""
     # proxy_set_header in a location replaces the outer ones, so each location has all of its own.
     path = _write(directory, "nginx.conf", f"""
 {"user root;" if os.geteuid() == 0 else ""}
@@ -176,7 +199,7 @@ http {{
     keepalive_requests 1000000000;
   }}
   server {{
-    listen 127.0.0.1:{port} reuseport backlog=4096;
+    listen 127.0.0.1:{port}{protocol} reuseport backlog=4096;{tls}
     location / {{
       proxy_pass http://app;
       proxy_buffers {setup.nginx_buffers};
@@ -194,7 +217,8 @@ http {{
   }}
 }}
 """)
-    return Server("nginx", [_program("nginx"), "-c", path, "-p", directory], setup.cpu, directory, port)
+    return Server("nginx", [_program("nginx"), "-c", path, "-p", directory], setup.cpu, directory, port,
+                  bool(setup.certificate))
 
 
 HAPROXY_FORWARDED = """
@@ -205,6 +229,10 @@ HAPROXY_FORWARDED = """
 
 def haproxy(setup):
     port = machine.free_port()
+    tls = ""
+    if setup.certificate:
+        protocols = "h2,http/1.1" if setup.http2 else "http/1.1"
+        tls = f" ssl crt {setup.certificate.both} alpn {protocols} ssl-min-ver TLSv1.2 curves X25519:P-256"
     path = _write(setup.directory, "haproxy.cfg", f"""
 global
   nbthread 1
@@ -223,13 +251,14 @@ defaults
   {setup.haproxy_splice}
 
 frontend front
-  bind 127.0.0.1:{port} backlog 4096
+  bind 127.0.0.1:{port} backlog 4096{tls}
   default_backend app
 
 backend app{HAPROXY_FORWARDED if setup.forwarded_headers else ""}
   server app1 {setup.backend}
 """)
-    return Server("haproxy", [_program("haproxy"), "-db", "-f", path], setup.cpu, setup.directory, port)
+    return Server("haproxy", [_program("haproxy"), "-db", "-f", path], setup.cpu, setup.directory, port,
+                  bool(setup.certificate))
 
 
 ALL = {"relay": relay, "azulb": azulb, "nginx": nginx, "haproxy": haproxy}

@@ -40,7 +40,7 @@ def _limit(profile, name, values):
     """Where azulb's strictest target lies on the profile's axis, or None."""
     import targets
     if profile["kind"] == "memory":
-        return targets.IDLE_WEBSOCKET_BYTES
+        return targets.IDLE_BYTES.get(name)
     limits = []
     for against, limit in targets.RATIOS.get(name, []):
         peers = ("nginx", "haproxy") if against == "best peer" else (against,)

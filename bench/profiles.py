@@ -9,7 +9,9 @@ import time
 from dataclasses import dataclass, replace
 from statistics import median
 
+import certificates
 import contenders
+import http2
 import machine
 import system_calls
 
@@ -24,6 +26,14 @@ class Profile:
     mode: str = "closed"
     connections: int = 32
     kind: str = "cpu"  # cpu | memory | latency
+    tls: bool = False
+    resume: bool = False  # sessions, mode connection
+    streams: int = 0  # of HTTP/2 on each connection; 0: HTTP/1.1
+    warm_up: str = ""  # kind memory: the profile that warms a contender up
+
+    @property
+    def body_bytes(self):
+        return BODY_BYTES[self.path]
 
 
 PROFILES = {profile.name: profile for profile in (
@@ -32,7 +42,17 @@ PROFILES = {profile.name: profile for profile in (
     Profile("1m", "1 MiB responses, 8 keep-alive connections", "/1m", connections=8),
     Profile("connection", "a connection per request, 32 at once", mode="connection"),
     Profile("websocket_echo", "WebSocket echo of 128 bytes, 32 connections", "/ws", "websocket_echo"),
-    Profile("idle_websocket", "memory of an idle WebSocket", "/ws", "websocket_idle", 5000, "memory"),
+    Profile("idle_websocket", "memory of an idle WebSocket", "/ws", "websocket_idle", 5000, "memory",
+            warm_up="websocket_echo"),
+    Profile("tls", "small responses over TLS 1.3, 32 keep-alive connections", tls=True),
+    Profile("tls_1m", "1 MiB responses over TLS 1.3, 8 keep-alive connections", "/1m", connections=8, tls=True),
+    Profile("tls_handshake", "a TLS 1.3 connection with a full handshake per request, ECDSA P-256, 32 at once",
+            mode="connection", tls=True),
+    Profile("tls_resumed", "a resumed TLS 1.3 connection per request, 32 at once", mode="connection", tls=True,
+            resume=True),
+    Profile("idle_tls", "memory of an idle TLS connection after one request", "/", "idle", 5000, "memory", tls=True,
+            warm_up="tls"),
+    Profile("http2", "small responses over HTTP/2 and TLS, 32 connections × 16 streams", tls=True, streams=16),
     Profile("latency", "latency at a fixed rate, 64 connections", "/", "rate", 64, "latency"),
 )}
 
@@ -46,6 +66,8 @@ class Setup:
     directory: str
     cpu: int
     websocket: bool = False
+    certificate: certificates.Certificate | None = None  # for TLS
+    http2: bool = False
     forwarded_headers: bool = False
     relay_buffer_kib: int = 80
     nginx_buffers: str = "8 4k"
@@ -61,7 +83,8 @@ class Bench:
     def __init__(self, options, progress):
         self.options = options
         self.progress = progress
-        self.skipped = {}  # contender: why
+        self.skipped = {}  # contender, or contender and profile: why
+        self._http2 = http2.Http2Load(options.load_cpu)
 
     def run(self, profile):
         """Measures one profile; returns its part of the report."""
@@ -71,14 +94,19 @@ class Bench:
                 "backend", [os.path.join(self.options.tools, "bench_backend")], self.options.load_cpu, directory))
             setup = Setup(tools=self.options.tools, azulb=self.options.azulb, backend=backend.address,
                           directory=directory, cpu=self.options.proxy_cpu, websocket=profile.path == "/ws",
+                          certificate=certificates.make(directory) if profile.tls else None, http2=profile.streams > 0,
                           forwarded_headers=self.options.forwarded_headers,
                           relay_buffer_kib=self.options.relay_buffer_kib, **self._tuning(profile))
             if profile.kind == "memory":
                 return self._memory(profile, setup)
             running = {}
-            for name in self.options.contenders:
+            for name in self._contenders(profile):
                 with self._skipping(name):
-                    running[name] = stack.enter_context(contenders.ALL[name](setup))
+                    server = stack.enter_context(contenders.ALL[name](setup))
+                    with self._skipping(f"{name}, {profile.name}"):
+                        if profile.streams:
+                            http2.require(server)
+                        running[name] = server
             if not running:
                 raise BenchmarkError("no contender is left")
             for server in running.values():  # fills pools, faults in memory
@@ -87,6 +115,10 @@ class Bench:
             if profile.kind == "latency":
                 return self._latency(profile, running)
             return self._cpu(profile, running)
+
+    def _contenders(self, profile):
+        """The bare relay speaks no TLS."""
+        return [name for name in self.options.contenders if not (profile.tls and name == "relay")]
 
     @staticmethod
     def _tuning(profile):
@@ -115,15 +147,20 @@ class Bench:
     def _load_command(self, profile, server, seconds, extra=()):
         command = [os.path.join(self.options.tools, "bench_load"), "--address", server.address, "--mode", profile.mode,
                    "--path", profile.path, "--connections", str(profile.connections), "--seconds", str(seconds), *extra]
+        if profile.tls:
+            command += ["--tls", *(["--resume"] if profile.resume else [])]
         if profile.path in BODY_BYTES:
             command += ["--expect-bytes", str(BODY_BYTES[profile.path])]
         return command
 
     def _load(self, profile, server, seconds, extra=()):
-        done = subprocess.run(self._load_command(profile, server, seconds, extra), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=seconds + 60,
-                              preexec_fn=machine.child_setup(self.options.load_cpu))
-        result = self._parse(done.stdout, server, done.stderr)
+        if profile.streams:
+            result = self._http2.run(profile, server, seconds)
+        else:
+            done = subprocess.run(self._load_command(profile, server, seconds, extra), stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, timeout=seconds + 60,
+                                  preexec_fn=machine.child_setup(self.options.load_cpu))
+            result = self._parse(done.stdout, server, done.stderr)
         if result["requests"] == 0:
             raise BenchmarkError(f"{server.name} answered nothing: {result['first_error']}")
         return result
@@ -189,13 +226,13 @@ class Bench:
         return {"rate": rate, "samples": samples, "rows": rows, "ratios": self._ratios(samples, "p99_us")}
 
     def _memory(self, profile, setup):
-        """Growth of the process by idle WebSockets, each time from a newly started and warmed contender."""
+        """Growth of the process by idle connections, each time from a newly started and warmed contender."""
         profile = replace(profile, connections=self.options.websockets)
         samples = {}
         for number in range(min(self.options.rounds, 3)):
-            for name in self.options.contenders:
+            for name in self._contenders(profile):
                 with self._skipping(name), contenders.ALL[name](setup) as server:
-                    self._load(replace(PROFILES["websocket_echo"], connections=16), server, 0.3)
+                    self._load(replace(PROFILES[profile.warm_up], connections=16), server, 0.3)
                     sample = self._hold(profile, server)
                     samples.setdefault(name, []).append(sample)
                     self._report_sample(profile, number, name, sample,
@@ -211,14 +248,14 @@ class Bench:
         try:
             first = self._parse(load.stdout.readline(), server)
             grown = self._settled_memory(server) - before
-            output, _ = load.communicate(timeout=60)  # closes its input: it checks that every socket still echoes
+            output, _ = load.communicate(timeout=60)  # closes its input: every connection must still answer
             result = self._parse(output, server)
         finally:
             if load.poll() is None:
                 load.kill()
                 load.wait()
         if first.get("open") != profile.connections:
-            raise BenchmarkError(f"{server.name}: {first.get('open')} of {profile.connections} WebSockets opened: "
+            raise BenchmarkError(f"{server.name}: {first.get('open')} of {profile.connections} connections opened: "
                                  f"{result['first_error']}")
         return {"bytes": grown / profile.connections, "errors": result["errors"], "first_error": result["first_error"]}
 

@@ -21,9 +21,13 @@ def _ratio(profile, one, other):
 
 
 def _cpu_rows(profile):
-    header = ["", "CPU µs/request", "of it user", "× relay", "requests/s", "CPU busy", "errors"]
-    rows = [[NAMES[name], f"{row['cpu_us']:.2f}", f"{row['user_us']:.2f}", _ratio(profile, name, "relay"),
-             f"{row['per_second']:,.0f}", f"{row['busy'] * 100:.0f} %", str(row["errors"])]
+    # The relay takes no part where there is TLS.
+    base = next((name for name in ("relay", "haproxy", "nginx") if name in profile["rows"]), "azulb")
+    header = ["", "CPU µs/request", "of it user", f"× {NAMES[base].removeprefix('bare ')}", "per CPU second",
+              "requests/s", "CPU busy", "errors"]
+    rows = [[NAMES[name], f"{row['cpu_us']:.2f}", f"{row['user_us']:.2f}", _ratio(profile, name, base),
+             f"{1e6 / row['cpu_us']:,.0f}", f"{row['per_second']:,.0f}", f"{row['busy'] * 100:.0f} %",
+             str(row["errors"])]
             for name, row in profile["rows"].items()]
     return header, rows
 
@@ -59,7 +63,7 @@ def markdown(report):
         title = f"**{name}**: {profile['title']}"
         if name == "latency":
             title += f", {profile['rate']:,.0f} requests/s"
-        if name == "idle_websocket":
+        if profile["kind"] == "memory":
             title += f", {profile['connections']:,} of them"
         kind = {"latency": _latency_rows, "memory": _memory_rows}.get(profile["kind"], _cpu_rows)
         lines += ["", title, "", _table(*kind(profile)), *_calls(profile)]
@@ -69,5 +73,6 @@ def markdown(report):
         lines += ["", "**azulb's targets** (medians of the ratios within each round)", "",
                   _table(["", "in", "at most", "measured", ""], rows)]
     for name, why in report["skipped"].items():
-        lines += ["", f"Skipped {NAMES[name]}: {why}"]
+        contender, _, profile = name.partition(", ")
+        lines += ["", f"Skipped {NAMES[contender]}{' in ' + profile if profile else ''}: {why}"]
     return "\n".join(lines) + "\n"

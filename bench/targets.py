@@ -8,8 +8,12 @@ RATIOS = {
     "1m": [("relay", 0.80)],
     "connection": [("best peer", 0.95)],
     "websocket_echo": [("relay", 1.10)],
+    "tls": [("best peer", 0.88)],
+    "tls_handshake": [("best peer", 1.00)],
+    "tls_resumed": [("best peer", 1.00)],
+    "http2": [("best peer", 0.85)],
 }
-IDLE_WEBSOCKET_BYTES = 1500
+IDLE_BYTES = {"idle_websocket": 1500, "idle_tls": 12 * 1024}
 
 
 def judge(profiles):
@@ -25,9 +29,8 @@ def judge(profiles):
                 value = ratios.get(against)
             if value is not None:
                 verdicts.append(_verdict(name, f"× {against}", limit, value))
-        if name == "idle_websocket" and "azulb" in profile["rows"]:
-            value = profile["rows"]["azulb"]["bytes"]
-            verdicts.append(_verdict(name, "bytes", IDLE_WEBSOCKET_BYTES, value))
+        if name in IDLE_BYTES and "azulb" in profile["rows"]:
+            verdicts.append(_verdict(name, "bytes", IDLE_BYTES[name], profile["rows"]["azulb"]["bytes"]))
     return verdicts
 
 

@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <deque>
 #include <string>
 #include <string_view>
@@ -14,7 +13,7 @@
 #include <vector>
 
 #include "common/socket.hpp"
-#include "common/websocket.hpp"
+#include "load/response.hpp"
 
 namespace azulb::bench {
 namespace {
@@ -26,13 +25,11 @@ constexpr unsigned kSourceAddresses = 16;
 
 struct Connection {
   int descriptor = -1;
-  bool unsent = false;       // the request waits for the connect to complete
-  bool busy = false;         // a request is under way
-  bool close_after = false;  // the response said Connection: close
-  bool fresh = false;        // no response yet on this connection
+  bool unsent = false;  // the request waits for the connect to complete
+  bool busy = false;    // a request is under way
+  bool fresh = false;   // no response yet on this connection
   std::int64_t started_ns = 0;
-  std::int64_t body_left = -1;  // -1: the head is not complete
-  std::string head;
+  Response response;
 };
 
 class HttpLoad {
@@ -115,7 +112,6 @@ class HttpLoad {
     connection.descriptor = connect_to(options_.address, source);
     if (connection.descriptor < 0) return;
     connection.fresh = true;
-    connection.close_after = false;
     epoll_event event{};
     event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     event.data.ptr = &connection;
@@ -129,8 +125,7 @@ class HttpLoad {
 
   void start(Connection& connection, std::int64_t started_ns) {
     connection.started_ns = started_ns;
-    connection.body_left = -1;
-    connection.head.clear();
+    connection.response = {};
     connection.busy = true;
     ++busy_;
     if (connection.descriptor < 0) open(connection);
@@ -148,7 +143,7 @@ class HttpLoad {
   // The peer closed or reset. Before any byte of the answer on a connection used before, that is a keep-alive
   // race which HTTP allows: the request is sent again on a new connection and the race counted.
   void lost(Connection& connection) {
-    const bool race = !connection.fresh && connection.body_left < 0 && connection.head.empty();
+    const bool race = !connection.fresh && connection.response.untouched();
     shut(connection);
     if (!connection.busy) {
       ++results_.reconnects;
@@ -181,60 +176,33 @@ class HttpLoad {
 
   void receive(Connection& connection, bool ended) {
     for (;;) {
-      if (connection.body_left >= 0) {
+      std::int64_t& body_left = connection.response.body_left;
+      if (body_left >= 0) {
         // The body is counted, not looked at: MSG_TRUNC spares the copy, so that the load stays cheap.
         const ssize_t received =
-            recv(connection.descriptor, nullptr, static_cast<std::size_t>(connection.body_left), MSG_TRUNC);
+            recv(connection.descriptor, nullptr, static_cast<std::size_t>(body_left), MSG_TRUNC);
         if (received < 0 && errno == EAGAIN) return;
         if (received <= 0) return lost(connection);
-        connection.body_left -= received;
+        body_left -= received;
         results_.bytes += static_cast<std::uint64_t>(received);
-        if (connection.body_left == 0) return finish(connection, {});
+        if (body_left == 0) return finish(connection, {});
         continue;
       }
       const ssize_t received = recv(connection.descriptor, buffer_.data(), buffer_.size(), 0);
       if (received < 0 && errno == EAGAIN) return;
       if (received <= 0) return lost(connection);
-      if (!take_head(connection, {buffer_.data(), static_cast<std::size_t>(received)})) return;
-      if (connection.body_left < 0 && received < static_cast<ssize_t>(buffer_.size()) && !ended) return;
+      if (!take(connection, {buffer_.data(), static_cast<std::size_t>(received)})) return;
+      if (body_left < 0 && received < static_cast<ssize_t>(buffer_.size()) && !ended) return;
     }
   }
 
   // False: the request is over.
-  bool take_head(Connection& connection, std::string_view bytes) {
-    if (!connection.head.empty()) bytes = connection.head.append(bytes);
-    const std::size_t end = bytes.find("\r\n\r\n");
-    if (end == std::string_view::npos) {
-      if (connection.head.empty()) connection.head = bytes;
-      return true;
-    }
-    const std::string_view head = bytes.substr(0, end + 2);
-    const auto body_received = static_cast<std::int64_t>(bytes.size() - end - 4);
-    const std::string_view problem = judge(connection, head);
-    if (problem.empty() && body_received <= connection.body_left) {
-      connection.body_left -= body_received;
-      results_.bytes += static_cast<std::uint64_t>(body_received);
-      if (connection.body_left > 0) return true;
-      finish(connection, {});
-    } else {
-      shut(connection);
-      finish(connection, problem.empty() ? "bytes after the end of the response" : problem);
-    }
+  bool take(Connection& connection, std::string_view bytes) {
+    const std::string_view problem = connection.response.take(bytes, options_.expect_bytes, results_.bytes);
+    if (problem.empty() && !connection.response.complete()) return true;
+    if (!problem.empty()) shut(connection);
+    finish(connection, problem);
     return false;
-  }
-
-  std::string_view judge(Connection& connection, std::string_view head) {
-    if (!head.starts_with("HTTP/1.1 200 ")) return "status is not 200";
-    const auto length = find_field(head, "Content-Length");
-    if (!length) return "no Content-Length";
-    std::int64_t value = -1;
-    std::from_chars(length->data(), length->data() + length->size(), value);
-    if (value < 0) return "bad Content-Length";
-    if (options_.expect_bytes >= 0 && value != options_.expect_bytes) return "wrong body length";
-    const auto reuse = find_field(head, "Connection");
-    connection.close_after = reuse && *reuse == "close";
-    connection.body_left = value;
-    return {};
   }
 
   // An empty `problem` is success. Starts what comes next on this connection.
@@ -250,7 +218,7 @@ class HttpLoad {
     } else {
       results_.fail(problem);
     }
-    if (connection.descriptor >= 0 && (per_request_ || connection.close_after)) {
+    if (connection.descriptor >= 0 && (per_request_ || connection.response.close_after)) {
       if (!per_request_) ++results_.reconnects;
       shut(connection);
     }

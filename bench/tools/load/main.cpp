@@ -11,6 +11,7 @@
 #include "common/websocket.hpp"
 #include "load/http_load.hpp"
 #include "load/results.hpp"
+#include "load/tls_load.hpp"
 #include "load/websocket_load.hpp"
 
 namespace azulb::bench {
@@ -18,7 +19,9 @@ namespace {
 
 constexpr const char* kHelp =
     "bench_load --address 127.0.0.1:PORT [options]\n"
-    "  --mode MODE           closed (default) | connection | rate | websocket_echo | websocket_idle\n"
+    "  --mode MODE           closed (default) | connection | rate | idle | websocket_echo | websocket_idle\n"
+    "  --tls                 TLS 1.3, modes closed, connection and idle (which has only TLS)\n"
+    "  --resume              mode connection: resume a session instead of full handshakes\n"
     "  --path PATH           request target (default /)\n"
     "  --connections N       connections at once (default 32)\n"
     "  --seconds S           how long to issue requests (default 1)\n"
@@ -26,7 +29,7 @@ constexpr const char* kHelp =
     "  --message-bytes N     payload of a WebSocket message (default 128)\n"
     "  --expect-bytes N      body length that every response must have\n";
 
-constexpr std::array<option, 10> kOptions{{{"mode", required_argument, nullptr, 'm'},
+constexpr std::array<option, 12> kOptions{{{"mode", required_argument, nullptr, 'm'},
                                            {"address", required_argument, nullptr, 'a'},
                                            {"path", required_argument, nullptr, 'p'},
                                            {"connections", required_argument, nullptr, 'c'},
@@ -34,6 +37,8 @@ constexpr std::array<option, 10> kOptions{{{"mode", required_argument, nullptr, 
                                            {"rate", required_argument, nullptr, 'r'},
                                            {"message-bytes", required_argument, nullptr, 'b'},
                                            {"expect-bytes", required_argument, nullptr, 'e'},
+                                           {"tls", no_argument, nullptr, 't'},
+                                           {"resume", no_argument, nullptr, 'u'},
                                            {"help", no_argument, nullptr, 'h'},
                                            {nullptr, 0, nullptr, 0}}};
 
@@ -71,6 +76,12 @@ Options parse(int argc, char** argv) {
       case 'e':
         options.expect_bytes = std::strtol(optarg, nullptr, 10);
         break;
+      case 't':
+        options.tls = true;
+        break;
+      case 'u':
+        options.resume = true;
+        break;
       case 'h':
         fmt::print("{}", kHelp);
         std::exit(0);
@@ -89,6 +100,9 @@ Options parse(int argc, char** argv) {
 }
 
 Results run(const Options& options) {
+  const bool has_tls = options.mode == "closed" || options.mode == "connection" || options.mode == "idle";
+  if (has_tls && options.tls) return run_tls(options);
+  if (options.tls) refuse("no TLS in this mode");
   if (options.mode == "closed" || options.mode == "connection" || options.mode == "rate")
     return run_http(options);
   if (options.mode == "websocket_echo") return run_websocket_echo(options);

@@ -13,9 +13,11 @@
 namespace azulb::bench {
 
 struct Options {
-  std::string mode = "closed";  // closed | connection | rate | websocket_echo | websocket_idle
+  std::string mode = "closed";  // closed | connection | rate | idle | websocket_echo | websocket_idle
   sockaddr_in address{};
   std::string path = "/";
+  bool tls = false;
+  bool resume = false;  // mode connection over TLS: resume sessions
   unsigned connections = 32;
   double seconds = 1.0;
   double rate = 0;                  // requests per second, mode rate

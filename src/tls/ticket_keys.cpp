@@ -9,6 +9,9 @@
 
 namespace azulb::tls {
 
+// Fetched by name once: that takes locks that all threads share.
+TicketKeys::TicketKeys() : algorithm_(EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr)) {}
+
 TicketKeys::~TicketKeys() {
   OPENSSL_cleanse(keys_.data(), sizeof keys_);
 }
@@ -31,33 +34,49 @@ bool TicketKeys::rotate(std::int64_t now_ms) {
 }
 
 bool TicketKeys::set(const Key& key, const unsigned char* initial_vector, EVP_CIPHER_CTX* cipher,
-                     EVP_MAC_CTX* mac, bool sealing) {
+                     EVP_MAC_CTX* mac, bool sealing) const {
   char digest[] = "SHA256";
   const std::array<OSSL_PARAM, 3> params = {
       OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, const_cast<unsigned char*>(key.mac.data()),
                                         key.mac.size()),
       OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
-  return EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), initial_vector,
+  return EVP_CipherInit_ex(cipher, algorithm_.get(), nullptr, key.cipher.data(), initial_vector,
                            sealing ? 1 : 0) == 1 &&
          EVP_MAC_CTX_set_params(mac, params.data()) == 1;
 }
 
+std::size_t TicketKeys::find(std::span<unsigned char, 16> name, bool sealing, Key& key) const {
+  if (sealing) {
+    key = keys_.front();
+    return 0;
+  }
+  std::size_t index = 0;
+  while (index < count_ && !std::equal(name.begin(), name.end(), keys_[index].name.begin()))
+    ++index;
+  if (index < count_) key = keys_[index];
+  return index;
+}
+
 int TicketKeys::prepare(std::span<unsigned char, 16> name, unsigned char* initial_vector,
                         EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, bool sealing, std::int64_t now_ms) {
-  const std::lock_guard lock(mutex_);
-  if (!rotate(now_ms)) return -1;
+  if (!algorithm_) return -1;
+  Key key;
+  std::size_t index;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!rotate(now_ms)) return -1;
+    index = find(name, sealing, key);
+    if (index == count_) return 0;
+  }
+  bool good = true;
   if (sealing) {
-    const Key& key = keys_.front();
     std::copy(key.name.begin(), key.name.end(), name.begin());
-    if (RAND_bytes(initial_vector, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return -1;
-    return set(key, initial_vector, cipher, mac, true) ? 1 : -1;
+    good = RAND_bytes(initial_vector, EVP_CIPHER_get_iv_length(algorithm_.get())) == 1;
   }
-  for (std::size_t index = 0; index < count_; ++index) {
-    if (!std::equal(name.begin(), name.end(), keys_[index].name.begin())) continue;
-    if (!set(keys_[index], initial_vector, cipher, mac, false)) return -1;
-    return index == 0 ? 1 : 2;
-  }
-  return 0;
+  good = good && set(key, initial_vector, cipher, mac, sealing);
+  OPENSSL_cleanse(&key, sizeof key);
+  if (!good) return -1;
+  return index == 0 ? 1 : 2;
 }
 
 }  // namespace azulb::tls

@@ -9,6 +9,8 @@
 #include <mutex>
 #include <span>
 
+#include "azulb/tls/handle.hpp"
+
 namespace azulb::tls {
 
 /// Shared by the threads that shake hands for one listener. A key seals for four hours and opens for
@@ -17,7 +19,7 @@ class TicketKeys {
  public:
   static constexpr std::int64_t rotation_ms = std::int64_t{4} * 60 * 60 * 1000;
 
-  TicketKeys() = default;
+  TicketKeys();
   TicketKeys(const TicketKeys&) = delete;
   TicketKeys& operator=(const TicketKeys&) = delete;
   ~TicketKeys();
@@ -37,10 +39,13 @@ class TicketKeys {
   static constexpr std::size_t kept = 3;
 
   bool rotate(std::int64_t now_ms);
-  static bool set(const Key& key, const unsigned char* initial_vector, EVP_CIPHER_CTX* cipher,
-                  EVP_MAC_CTX* mac, bool sealing);
+  /// Copies the key that is in use, or the named one; returns its place, `count_` = there is none.
+  std::size_t find(std::span<unsigned char, 16> name, bool sealing, Key& key) const;
+  bool set(const Key& key, const unsigned char* initial_vector, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
+           bool sealing) const;
 
-  std::mutex mutex_;
+  const Handle<EVP_CIPHER, EVP_CIPHER_free> algorithm_;
+  std::mutex mutex_;              // of what follows
   std::array<Key, kept> keys_{};  // the one in use first
   std::size_t count_ = 0;
 };

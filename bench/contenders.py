@@ -163,8 +163,7 @@ NGINX_TLS = """
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_ecdh_curve X25519:prime256v1;
     ssl_session_tickets on;
-    ssl_session_timeout 8h;
-    ssl_buffer_size {buffer};"""
+    ssl_session_timeout 8h;"""
 
 
 def nginx(setup):
@@ -172,7 +171,7 @@ def nginx(setup):
     directory = setup.directory
     forwarded = NGINX_FORWARDED if setup.forwarded_headers else ""
     protocol = (" ssl" if setup.certificate else "") + (" http2" if setup.http2 else "")
-    tls = NGINX_TLS.format(certificate=setup.certificate, buffer=setup.nginx_tls_buffer) if setup.certificate else ""
+    tls = NGINX_TLS.format(certificate=setup.certificate) if setup.certificate else ""
     # proxy_set_header in a location replaces the outer ones, so each location has all of its own.
     path = _write(directory, "nginx.conf", f"""
 {"user root;" if os.geteuid() == 0 else ""}

@@ -71,7 +71,6 @@ class Setup:
     forwarded_headers: bool = False
     relay_buffer_kib: int = 80
     nginx_buffers: str = "8 4k"
-    nginx_tls_buffer: str = "4k"
     haproxy_global: str = ""
     haproxy_splice: str = ""
 
@@ -125,7 +124,7 @@ class Bench:
     def _tuning(profile):
         """What an expert sets for bodies of that size; see README.md for how these were chosen."""
         if profile.tls and profile.path == "/1m":  # what is encrypted cannot be spliced
-            return {"nginx_buffers": "8 16k", "nginx_tls_buffer": "16k", "haproxy_global": "tune.bufsize 65536"}
+            return {"nginx_buffers": "8 16k", "haproxy_global": "tune.bufsize 65536"}
         splice = {"haproxy_splice": "option splice-response", "haproxy_global": "tune.pipesize 1048576"}
         return {"/64k": {"nginx_buffers": "8 64k", **splice}, "/1m": {"nginx_buffers": "8 16k", **splice}}.get(
             profile.path, {})

@@ -190,7 +190,6 @@ def test_a_syntax_error_names_its_place(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        "[listener.http]\nhttp2 = true\n",
         '[[route]]\nupstream = "app"\nmirror = "app"\n',
         '[process]\nuser = "nobody"\n',
         '[upstream.app.discover]\ndns = "app:1"\n',

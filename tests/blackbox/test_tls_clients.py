@@ -100,8 +100,11 @@ def test_the_chain_behind_the_certificate_is_sent_and_nothing_else(tls_azulb, sc
 
 
 # ---- ALPN
-def test_http_1_1_is_agreed_on_by_alpn_and_nothing_where_it_is_not_asked(tls_azulb, scripted):
+def test_a_protocol_is_agreed_on_by_alpn_and_none_where_it_is_not_asked(tls_azulb, scripted):
     proxy = tls_azulb(scripted(always(OK)))
+    with TlsClient(proxy.address, client_context(alpn=("http/1.1", "h2"))) as client:
+        assert client.sock.selected_alpn_protocol() == "h2"
+    proxy = tls_azulb(scripted(always(OK)), listener={"http2": False})
     for offered, agreed in ((("h2", "http/1.1"), "http/1.1"), (("http/1.1",), "http/1.1"), ((), None)):
         with TlsClient(proxy.address, client_context(alpn=offered)) as client:
             assert client.sock.selected_alpn_protocol() == agreed

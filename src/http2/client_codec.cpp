@@ -119,9 +119,9 @@ void ClientCodec::work() {
   produce();
   tell_streams();
   if (phase_ != Phase::open) return;
-  if (nghttp2_session_want_read(session()) == 0 && nghttp2_session_want_write(session()) == 0) {
-    finish();
-  } else if (half_closed_ && streams_.empty()) {
+  const bool all_said =
+      nghttp2_session_want_read(session()) == 0 && nghttp2_session_want_write(session()) == 0;
+  if (all_said || (half_closed_ && streams_.empty())) {
     finish();
   } else {
     update_timer();

@@ -86,6 +86,7 @@ http2::ClientCodec& ClientCodecSlot::start_http2() {
   codec_ = &codec;
   http1_.connection().set_handler(codec);
   codec.start();
+  if (http1_.draining()) codec.drain();
   return codec;
 }
 

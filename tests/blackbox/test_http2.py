@@ -370,6 +370,20 @@ def test_a_drain_lets_streams_end_and_takes_those_under_way(azulb, scripted, con
     assert proxy.wait_exit() == 0
 
 
+def test_a_drain_takes_the_first_requests_of_a_fresh_connection(azulb, scripted, connect):
+    proxy = azulb(scripted(always(OK)), process={"drain_timeout": "20s"})
+    busy, fresh = connect(proxy), connect(proxy, hello=False)
+    assert busy.request(get()).status == 200
+    proxy.signal(15)
+    busy.until(lambda: busy.goaway)
+    fresh.send(PREFACE + settings())
+    assert fresh.request(get()).status == 200
+    (probe,) = [payload for is_ack, payload in fresh.pings if not is_ack]
+    fresh.send(frame(6, ACK, 0, probe))
+    assert fresh.read_to_close() == NO_ERROR
+    assert proxy.wait_exit() == 0
+
+
 def test_a_drain_closes_an_idle_connection(azulb, scripted, connect):
     proxy = azulb(scripted(always(OK)))
     client = connect(proxy)

@@ -43,6 +43,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::ClientCode
   bool untouched() const { return fresh_ && phase_ == Phase::head; }
   /// While `untouched`: another codec takes over the connection. Never used again.
   void retire() { timer_.stop(); }
+  bool draining() const { return draining_; }
   net::Connection& connection() { return connection_; }
   http::StreamAcceptor& acceptor() { return acceptor_; }
 

@@ -123,12 +123,13 @@ def configure(kind):
     if kind in CONFIGURED:
         return True
     directory, options = BUILDS[kind]
-    verb = "configure" if (ROOT / directory / "build.ninja").exists() else "setup"
-    status, text = run(["meson", verb, directory, *COMMON, *options], quiet=True)
+    # Reconfigured even if the options are the same: what tests there are is asked of meson before ninja builds.
+    again = ["--reconfigure"] if (ROOT / directory / "build.ninja").exists() else []
+    status, text = run(["meson", "setup", *again, directory, *COMMON, *options], quiet=True)
     if status == 0:
         CONFIGURED.add(kind)
     else:
-        print(f"{text}\nmeson {verb} {directory} failed; if the directory is of another machine, remove it", flush=True)
+        print(f"{text}\nmeson setup {directory} failed; if the directory is of another machine, remove it", flush=True)
         TALLY.add(failed=1)
     return status == 0
 

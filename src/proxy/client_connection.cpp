@@ -56,7 +56,7 @@ void ClientConnection::on_failure(int system_error) {
     // Plain HTTP: it is told so in its own tongue.
     lacks_tls_ = true;
     connection_.continue_plain();
-    slot_.start("");
+    slot_.start({});
     return;
   }
   listener_.worker.metrics().listener(listener_.index).tls_failures.add();

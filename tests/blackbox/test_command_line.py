@@ -202,10 +202,7 @@ def test_a_syntax_error_names_its_place(tmp_path):
     ids=lambda text: text.strip().split("\n")[0] + " " + text.strip().split("\n")[-1],
 )
 def test_what_is_not_built_yet_is_an_error_that_says_so(tmp_path, text):
-    good = GOOD
-    if text.startswith("[listener.http]\n"):
-        good, text = GOOD.replace("[listener.http]\n", text), ""
-    status, output = check(tmp_path, text + good)
+    status, output = check(tmp_path, text + GOOD)
     assert status == 1
     assert "not supported yet" in output
 

@@ -87,8 +87,9 @@ class Stream:
 class Http2Client(Wire):
     """Give it windows by `initial_window`; with `auto_window` it returns what it has read."""
 
-    def __init__(self, address, timeout=10.0, initial_window=None, auto_window=True, hello=True, receive_buffer=None):
-        super().__init__(connect(address, timeout, receive_buffer), timeout)
+    def __init__(self, address, timeout=10.0, initial_window=None, auto_window=True, hello=True, receive_buffer=None,
+                 sock=None):
+        super().__init__(sock or connect(address, timeout, receive_buffer), timeout)
         self.encoder, self.decoder = Encoder(), Decoder()
         self.decoder.max_allowed_table_size = 4096
         self.frames, self.streams, self.block = [], {}, None

@@ -146,7 +146,7 @@ address = "127.0.0.1:{port}"
 servers = ["{setup.backend}"]
 
 [upstream.app.keepalive]
-connections = 256
+connections = 1024
 """)
     return Server("azulb", [setup.azulb, "-c", path], setup.cpu, setup.directory, port, bool(setup.certificate))
 
@@ -194,7 +194,7 @@ http {{
   proxy_max_temp_file_size 0;
   upstream app {{
     server {setup.backend};
-    keepalive 256;
+    keepalive 1024;
     keepalive_timeout 1h;
     keepalive_requests 1000000000;
   }}

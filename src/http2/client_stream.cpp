@@ -59,7 +59,7 @@ void ClientStream::receive_body(std::span<const char> bytes) {
   if (!muted_ && !refused_ && received_bytes_ > declared_bytes_) fail_malformed(Defect::length_mismatch);
   const bool wanted = !muted_ && !refused_ && (reader_ != nullptr || !told_);
   if (!wanted) return codec_.body_taken(bytes.size());
-  if (told_ && !paused_ && in_.empty()) {
+  if (told_ && !paused_ && !awaits_tunnel() && in_.empty()) {
     reader_->on_body(bytes);
     codec_.body_taken(bytes.size());
     if (!muted_) nghttp2_session_consume_stream(codec_.session(), id_, bytes.size());
@@ -126,7 +126,7 @@ void ClientStream::open() {
 }
 
 void ClientStream::tell_body() {
-  if (reader_ == nullptr || paused_ || muted_ || in_.empty()) return;
+  if (reader_ == nullptr || paused_ || muted_ || awaits_tunnel() || in_.empty()) return;
   const base::Buffer bytes = std::move(in_);
   reader_->on_body(bytes.bytes());
   codec_.loop().gather().settle();  // what was written shows into these bytes
@@ -135,8 +135,8 @@ void ClientStream::tell_body() {
 }
 
 void ClientStream::tell_end() {
-  if (!request_ended_ || end_told_ || refused_ || reader_ == nullptr || paused_ || muted_ || !in_.empty())
-    return;
+  if (!request_ended_ || end_told_ || refused_ || reader_ == nullptr) return;
+  if (paused_ || muted_ || awaits_tunnel() || !in_.empty()) return;
   end_told_ = true;
   http::StreamReader* reader = reader_;
   if (tunnel_ && write_ended_) reader_ = nullptr;
@@ -172,6 +172,7 @@ void ClientStream::write_response(const http::ResponseHeadOut& head) {
   if (tunnel_) {
     out.status = 200;  // RFC 8441 section 5
     out.body = BodyKind::none;
+    if (!in_.empty() || request_ended_) codec_.to_tell(*this);
   } else if (websocket_ && head.status < 300) {
     // To this client it would mean an open WebSocket, and the server has not opened one.
     out.status = 502;

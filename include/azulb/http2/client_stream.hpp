@@ -101,6 +101,8 @@ class ClientStream final : public http::StreamWriter,
   void body_added();
   void drop_input();
   void on_timeout();
+  /// What a client sends before its WebSocket is open is the tunnel's, as over HTTP/1: it waits, the end too.
+  bool awaits_tunnel() const { return websocket_ && !tunnel_; }
 
   ClientCodec& codec_;
   base::Slab<ClientStream>& slab_;

@@ -94,6 +94,11 @@ void ClientStream::closed_by_session() {
 
 void ClientStream::fail_malformed(Defect defect) {
   if (muted_) return;
+  if (!told_) {
+    // Its request has not gone anywhere, and now never will.
+    request_.defect = defect;
+    return refuse(std::move(request_));
+  }
   failed_ = true;
   failure_ = {.kind = StreamFailure::Kind::malformed, .defect = defect};
   reset(NGHTTP2_PROTOCOL_ERROR);

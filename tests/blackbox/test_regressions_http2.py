@@ -2,7 +2,8 @@
 
 import pytest
 
-from support.http2 import Http2Client
+from support.http2 import PROTOCOL_ERROR, Http2Client, get
+from support.scripted_server import OK, always
 from test_http2_websocket import accepting, extended_connect
 
 
@@ -40,3 +41,16 @@ def test_a_websocket_client_and_a_server_that_both_end_early(azulb, scripted, cl
     for _ in range(3):
         assert client.request(extended_connect(), body=b"").body == b"last"
         assert proxy.access_record(target="/ws")["error"] is None
+
+
+@pytest.mark.parametrize("body", [b"", b"abc", b"abcdefg"])
+def test_a_body_known_to_be_of_another_length_reaches_no_server(azulb, scripted, client_of, body):
+    """The head left for a kept connection, which then had to be closed."""
+    server = scripted(always(OK))
+    proxy = azulb(server)
+    client = client_of(proxy)
+    assert client.request(get("/first")).status == 200
+    assert client.request(get("/wrong", ("content-length", "5"), method="PUT"), body=body).reset == PROTOCOL_ERROR
+    assert client.request(get("/last")).status == 200
+    assert [request.target for request in server.requests] == ["/first", "/last"]
+    assert proxy.access_record(target="/wrong")["status"] == 400

@@ -18,6 +18,8 @@ namespace {
 constexpr std::int32_t connection_window_bytes = 1024 * 1024;
 // What is kept for paused streams before they hold up the connection.
 constexpr std::size_t held_bytes_limit = 1024 * 1024;
+// Frames that wait to be sent besides bodies: four for each stream (heads, a window, a reset), and these.
+constexpr std::size_t waiting_frames_limit = 4096;
 
 std::array<char, 17> goaway_frame(std::int32_t last_stream_id, std::uint32_t error_code) {
   std::array<char, 17> frame{0, 0, 8, NGHTTP2_GOAWAY};
@@ -77,6 +79,11 @@ std::size_t ClientCodec::on_bytes(std::span<const char> bytes) {
   receiving_ = true;
   const int status = receive(bytes);
   receiving_ = false;
+  // Resets of requests beyond the streams agreed on, for one: nghttp2 bounds answers to PING and SETTINGS
+  // only.
+  if (nghttp2_session_get_outbound_queue_size(session()) > waiting_frames_limit + 4 * settings_.streams) {
+    flood(Flood::unread_reply);
+  }
   if (status < 0) {
     session_failed(status);
     return bytes.size();

@@ -151,3 +151,24 @@ TEST_CASE("streams that have ended leave nothing behind") {
   CHECK(f.streams.size() == 100);
   CHECK(f.scratch.streams.live() == 0);
 }
+
+TEST_CASE("requests beyond the streams agreed on are refused within bounds to a client that reads nothing") {
+  Http2Fixture f;
+  f.send(std::string(http2::client_preface) + frame(settings_frame, 0, 0, std::string("\0\4\x7f\0\0\0", 6)) +
+         frame(window_update_frame, 0, 0, number(0x7f000000)));
+  std::uint32_t id = 1;
+  for (; id < 201; id += 2)
+    f.send(request(id));
+  f.reply_head(f.streams[0], 200, http::BodyKind::chunked);
+  f.streams[0].writer->write_body(std::string(std::size_t{8} << 20U, 'z'));
+  settle(f.loop);
+  REQUIRE(f.connection.queued_bytes() > net::queue_low_bytes);
+  std::string refused;
+  for (; id < 40'001; id += 2)
+    refused += request(id);
+  f.client.send(refused);
+  for (int turn = 0; turn < 100 && counted(f, http::Flood::unread_reply) == 0; ++turn)
+    f.loop.run_once(std::chrono::milliseconds(0));
+  CHECK(counted(f, http::Flood::unread_reply) == 1);
+  CHECK(counted(f, http::Flood::bad_frame) == 0);
+}

@@ -83,6 +83,7 @@ void ClientStream::receive_end() {
 
 void ClientStream::closed_by_session() {
   closed_by_session_ = true;
+  if (tunnel_ && request_ended_ && end_sent_ && !muted_) return codec_.to_tell(*this);  // as it should be
   if (!muted_) {
     muted_ = true;
     failed_ = true;
@@ -232,7 +233,11 @@ void ClientStream::body_added() {
 }
 
 void ClientStream::write_end(std::span<const http::Field> trailers) {
-  if (muted_) return release_reader();
+  if (muted_) {
+    // A tunnel's reader waits for the client's end, too: it is about to be told of the failure instead.
+    if (!tunnel_ || end_told_) release_reader();
+    return;
+  }
   if (!tunnel_ && !bodyless_ && remaining_bytes_ != 0 && remaining_bytes_ != no_length) return abort();
   write_ended_ = true;
   const bool any =
@@ -245,7 +250,12 @@ void ClientStream::write_end(std::span<const http::Field> trailers) {
 }
 
 void ClientStream::abort() {
-  if (!muted_) reset(tunnel_ ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
+  if (closed_by_session_) {
+    muted_ = true;
+    drop_input();
+  } else if (!muted_) {
+    reset(tunnel_ ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
+  }
   release_reader();
 }
 
@@ -324,7 +334,8 @@ void ClientStream::end_sent() {
   // Answered before the request's end: its rest is not wanted (RFC 9113 section 8.1). But a client that is
   // told so at once may throw away the answer it has just got (curl 7.88), so it first gets a moment to stop
   // by itself. What it sends meanwhile is dropped, and its window not opened again.
-  if (!request_ended_) codec_.settings_.half_close_grace->start(timer_);
+  // A tunnel's client may go on.
+  if (!request_ended_ && !tunnel_) codec_.settings_.half_close_grace->start(timer_);
 }
 
 void ClientStream::on_timeout() {

@@ -2,9 +2,9 @@
 
 import pytest
 
-from support.http2 import PROTOCOL_ERROR, Http2Client, get
+from support.http2 import DATA, END_STREAM, PROTOCOL_ERROR, Http2Client, frame, get
 from support.scripted_server import OK, always
-from test_http2_websocket import accepting, extended_connect
+from test_http2_websocket import accepting, extended_connect, opened
 
 
 @pytest.fixture
@@ -54,3 +54,21 @@ def test_a_body_known_to_be_of_another_length_reaches_no_server(azulb, scripted,
     assert client.request(get("/last")).status == 200
     assert [request.target for request in server.requests] == ["/first", "/last"]
     assert proxy.access_record(target="/wrong")["status"] == 400
+
+
+def test_a_websocket_that_its_server_ends_first(azulb, scripted, client_of):
+    """The client's own end then looked like a client that has gone: its last bytes could be lost."""
+    told = []
+
+    def talk(peer):
+        peer.send(b"last")
+        peer.half_close()
+        told.append(peer.read_to_end())
+
+    proxy = azulb(scripted(accepting(talk)))
+    client = client_of(proxy)
+    number, stream = opened(client)
+    assert client.response(number).body == b"last"
+    client.send(frame(DATA, END_STREAM, number, b"bye"))
+    assert proxy.access_record(target="/ws")["error"] is None
+    assert told == [b"bye"]

@@ -58,6 +58,21 @@ inline std::string post(std::uint32_t stream) {
   return request(stream, end_headers, '\x83');
 }
 
+/// A WebSocket (RFC 8441), still open on the client's side.
+inline std::string extended_connect(std::uint32_t stream) {
+  const auto field = [](std::string_view name, std::string_view value) {
+    std::string bytes(1, '\0');
+    for (const std::string_view text : {name, value})
+      bytes.append(1, static_cast<char>(text.size())).append(text);
+    return bytes;
+  };
+  return frame(headers_frame, end_headers, stream,
+               field(":method", "CONNECT") + field(":protocol", "websocket") +
+                   "\x86\x84\x01\x06"
+                   "a.test" +
+                   field("sec-websocket-version", "13"));
+}
+
 struct Received {
   std::uint8_t type;
   std::uint8_t flags;

@@ -172,3 +172,21 @@ TEST_CASE("requests beyond the streams agreed on are refused within bounds to a 
   CHECK(counted(f, http::Flood::unread_reply) == 1);
   CHECK(counted(f, http::Flood::bad_frame) == 0);
 }
+
+TEST_CASE("a WebSocket that its server has ended goes on until its client ends it") {
+  Http2Fixture f;
+  f.settings.half_close_grace = f.timeout(20);
+  f.begin();
+  f.send(extended_connect(1) + post(3));
+  f.reply_head(f.streams[0], 101, http::BodyKind::none);
+  f.streams[0].writer->write_end({});
+  f.reply(f.streams[1], 413, "no");
+  std::string answers;
+  CHECK(run_until(f.loop, [&] { return (answers += f.answers()).ends_with("reset 3 0"); }));
+  CHECK(answers.find("reset 1") == std::string::npos);
+  f.send(frame(data_frame, end_stream, 1, "bye"));
+  CHECK(f.streams[0].body == "bye");
+  CHECK(f.streams[0].told() == "request GET /; end");
+  settle(f.loop);
+  CHECK(f.scratch.streams.live() == 0);
+}

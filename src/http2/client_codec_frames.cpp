@@ -102,6 +102,7 @@ int ClientCodec::frame_begins(const nghttp2_frame_hd& frame) {
       block_wire_bytes_ = frame_head_bytes + frame.length;
       continuations_ = 0;
       judge_stream_id(frame.stream_id);
+      history_.opened(frame.stream_id);
       break;
     case NGHTTP2_RST_STREAM:
       allow(Flood::reset);
@@ -129,7 +130,6 @@ int ClientCodec::headers_begin(const nghttp2_frame& frame) {
   if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) {
     ClientStream& stream = scratch_.streams.create(*this, scratch_.streams, id);
     streams_.push_back(stream);
-    history_.opened(id);
     nghttp2_session_set_stream_user_data(session(), id, &stream);
     // Streams take turns, so that a large answer does not hold up the small ones behind it.
     nghttp2_extpri turns{.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};

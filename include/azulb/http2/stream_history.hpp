@@ -16,7 +16,10 @@ class StreamHistory {
     ended,    // by the client, which knows that it may send nothing more
   };
 
+  /// The client has begun it, whether it is served or refused. One not later than the latest means nothing.
   void opened(std::int32_t stream_id) {
+    if (stream_id % 2 == 0 || (latest_ != UINT32_MAX && static_cast<std::uint32_t>(stream_id) <= latest_))
+      return;
     const std::uint32_t steps = (static_cast<std::uint32_t>(stream_id) - latest_) / 2;
     opened_ = shifted(opened_, steps) | 1U;
     ended_ = shifted(ended_, steps);

@@ -190,3 +190,19 @@ TEST_CASE("a WebSocket that its server has ended goes on until its client ends i
   settle(f.loop);
   CHECK(f.scratch.streams.live() == 0);
 }
+
+TEST_CASE("what follows for a refused stream, before the client can know, ends no connection") {
+  Http2Fixture f;
+  f.begin();
+  std::string posts;
+  std::uint32_t id = 1;
+  for (; id <= 201; id += 2)
+    posts += post(id);
+  f.send(posts);
+  CHECK(f.streams.size() == 100);
+  f.send(frame(rst_stream_frame, 0, 1, number(8)) + request(id) + frame(data_frame, end_stream, 201, "late"));
+  const std::string answers = f.answers();
+  CHECK(answers.find("reset 201 7") != std::string::npos);
+  CHECK(answers.find("goaway") == std::string::npos);
+  CHECK(f.streams.size() == 101);
+}

@@ -141,6 +141,7 @@ int ClientCodec::headers_begin(const nghttp2_frame& frame) {
     block_.begin_trailers();
   }
   block_begun_ms_ = static_cast<std::uint32_t>(loop().now_ms());
+  if (wait_ == Wait::head) wait_ = Wait::none;  // the timer runs for a block before this one
   return 0;
 }
 

@@ -206,3 +206,26 @@ TEST_CASE("what follows for a refused stream, before the client can know, ends n
   CHECK(answers.find("goaway") == std::string::npos);
   CHECK(f.streams.size() == 101);
 }
+
+TEST_CASE("each head has its own time to come, though the next begins in the same read") {
+  Http2Fixture f;
+  f.settings.header_timeout = f.timeout(1000);
+  f.begin();
+  const auto first_half = [](std::uint32_t id) {
+    return frame(headers_frame, end_stream, id, "\x82\x86\x84");
+  };
+  const auto second_half = [](std::uint32_t id) {
+    return frame(9, end_headers, id,
+                 "\x01\x06"
+                 "a.test");
+  };
+  f.send(first_half(1));
+  for (std::uint32_t id = 1; id < 5; id += 2) {
+    const std::int64_t begun_ms = f.loop.now_ms();
+    run_until(f.loop, [&] { return f.loop.now_ms() >= begun_ms + 600; });
+    f.send(second_half(id) + first_half(id + 2));
+  }
+  CHECK(f.streams.size() == 2);
+  CHECK(f.answers().find("goaway") == std::string::npos);
+  CHECK(run_until(f.loop, [&] { return f.answers().find("goaway") != std::string::npos; }));
+}

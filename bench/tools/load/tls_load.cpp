@@ -32,9 +32,13 @@ constexpr std::array<unsigned char, 9> kProtocols{8, 'h', 't', 't', 'p', '/', '1
 struct Connection {
   int descriptor = -1;
   SSL* tls = nullptr;
-  bool sent = false;   // the request has gone, and so has the handshake
-  bool busy = false;   // a request is under way
-  bool fresh = false;  // no response yet on this connection
+  bool sent = false;        // the request has gone, and so has the handshake
+  bool busy = false;        // a request is under way
+  bool fresh = false;       // no response yet on this connection
+  bool has_ticket = false;  // the handshake began with `session`
+  /// With `resume`: what the latest handshake in this place brought; owned. Each place has its own, as
+  /// OpenSSL uses a TLS 1.3 session for one connection only.
+  SSL_SESSION* session = nullptr;
   std::int64_t started_ns = 0;
   Response response;
 };
@@ -63,15 +67,13 @@ class TlsLoad {
     SSL_CTX_set_read_ahead(context_, 1);
     SSL_CTX_set_default_read_buffer_len(context_, kReadBytes);
     SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    SSL_CTX_set_app_data(context_, this);
     if (options.resume) SSL_CTX_sess_set_new_cb(context_, keep_session);
   }
 
   Results closed() {
     begin_ns_ = now_ns();
     end_ns_ = begin_ns_ + static_cast<std::int64_t>(options_.seconds * 1e9);
-    // With `resume` there is only one full handshake, and the others follow when it has brought a session.
-    while (next_ < connections_.size() && !(options_.resume && next_ == 1))
+    while (next_ < connections_.size())
       start(connections_[next_++]);
     run_until([this] { return busy_ == 0 && now_ns() >= end_ns_; }, end_ns_ + kWaitNs);
     close_all();
@@ -98,8 +100,8 @@ class TlsLoad {
 
  private:
   static int keep_session(SSL* tls, SSL_SESSION* session) {
-    auto* const self = static_cast<TlsLoad*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(tls)));
-    SSL_SESSION_free(std::exchange(self->session_, session));
+    auto* const connection = static_cast<Connection*>(SSL_get_app_data(tls));
+    SSL_SESSION_free(std::exchange(connection->session, session));
     return 1;  // it is ours now
   }
 
@@ -139,7 +141,9 @@ class TlsLoad {
     if (connection.tls == nullptr || SSL_set_fd(connection.tls, connection.descriptor) != 1) die("OpenSSL");
     SSL_set_connect_state(connection.tls);
     SSL_set_tlsext_host_name(connection.tls, "bench.example");
-    if (session_ != nullptr) SSL_set_session(connection.tls, session_);
+    SSL_set_app_data(connection.tls, &connection);
+    connection.has_ticket = connection.session != nullptr;
+    if (connection.has_ticket) SSL_set_session(connection.tls, connection.session);
     epoll_event event{};
     event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     event.data.ptr = &connection;
@@ -180,7 +184,7 @@ class TlsLoad {
     }
     connection.sent = true;
     const bool resumed = SSL_session_reused(connection.tls) == 1;
-    if (!connection.fresh || resumed == (options_.resume && session_ != nullptr)) return true;
+    if (!connection.fresh || resumed == connection.has_ticket) return true;
     shut(connection);
     finish(connection, resumed ? "the session was resumed" : "the session was not resumed");
     return false;
@@ -257,14 +261,14 @@ class TlsLoad {
       if (connection.busy) results_.fail("no answer in time");
       shut(connection);
     }
-    SSL_SESSION_free(session_);
+    for (const Connection& connection : connections_)
+      SSL_SESSION_free(connection.session);
     SSL_CTX_free(context_);
   }
 
   const Options& options_;
   int epoll_;
   SSL_CTX* context_;
-  SSL_SESSION* session_ = nullptr;  // to resume; owned
   bool per_request_ = false;
   std::string request_;
   std::vector<Connection> connections_;

@@ -26,6 +26,7 @@ constexpr std::array<HashKeyWord, 6> kHashKeys{{{"client_ip", HashKeyKind::clien
 std::string nearest_hash_key(std::string_view value) {
   const std::size_t colon = value.find(':');
   std::vector<std::string_view> words;
+  words.reserve(kHashKeys.size());
   for (const HashKeyWord& known : kHashKeys)
     words.push_back(known.word);
   const bool has_name = colon != std::string_view::npos;

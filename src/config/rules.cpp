@@ -119,7 +119,7 @@ std::optional<Fault> check_method(std::string_view value) {
 }
 
 std::optional<Fault> check_path(std::string_view value) {
-  if (const auto fault = check_request_target(value)) return fault;
+  if (auto fault = check_request_target(value)) return fault;
   if (value.find('?') != std::string_view::npos) {
     return Fault{"a path is matched without its query: leave out what follows \"?\""};
   }

@@ -209,7 +209,7 @@ TEST_CASE("what follows for a refused stream, before the client can know, ends n
 
 TEST_CASE("each head has its own time to come, though the next begins in the same read") {
   Http2Fixture f;
-  f.settings.header_timeout = f.timeout(1000);
+  f.settings.header_timeout = f.timeout(3000);
   f.begin();
   const auto first_half = [](std::uint32_t id) {
     return frame(headers_frame, end_stream, id, "\x82\x86\x84");
@@ -222,7 +222,7 @@ TEST_CASE("each head has its own time to come, though the next begins in the sam
   f.send(first_half(1));
   for (std::uint32_t id = 1; id < 5; id += 2) {
     const std::int64_t begun_ms = f.loop.now_ms();
-    run_until(f.loop, [&] { return f.loop.now_ms() >= begun_ms + 600; });
+    run_until(f.loop, [&] { return f.loop.now_ms() >= begun_ms + 1600; });
     f.send(second_half(id) + first_half(id + 2));
   }
   CHECK(f.streams.size() == 2);

@@ -7,6 +7,7 @@ import pytest
 
 from support.azulb import BINARY, ROOT, Azulb
 from support.certificates import Certificates
+from support.http2 import Http2Client
 from support.programs import CrystalApp, HAProxy, Nginx, build_crystal_app
 from support.scripted_server import ScriptedServer
 from support.waiting import wait_until
@@ -168,16 +169,21 @@ def crystal_apps(crystal_binary, tmp_path):
     closer.close()
 
 
-@pytest.fixture
-def nginx(tmp_path):
-    """Factory: nginx(locations) starts an nginx with that server block."""
+def _program_factory(program, tmp_path):
     closer = _Closer()
 
-    def start(locations, **more):
-        server = Nginx(tmp_path, locations, **more)
+    def start(body, **more):
+        server = program(tmp_path, body, **more)
         closer.actions.append(server.kill)
         return server.start()
 
+    return start, closer
+
+
+@pytest.fixture
+def nginx(tmp_path):
+    """Factory: nginx(locations) starts an nginx with that server block."""
+    start, closer = _program_factory(Nginx, tmp_path)
     yield start
     closer.close()
 
@@ -185,12 +191,20 @@ def nginx(tmp_path):
 @pytest.fixture
 def haproxy(tmp_path):
     """Factory: haproxy("server a 127.0.0.1:1 send-proxy") starts a HAProxy with that server."""
+    start, closer = _program_factory(HAProxy, tmp_path)
+    yield start
+    closer.close()
+
+
+@pytest.fixture
+def http2_client():
+    """Factory: http2_client(proxy) is an Http2Client of its listener."""
     closer = _Closer()
 
-    def start(body, **more):
-        front = HAProxy(tmp_path, body, **more)
-        closer.actions.append(front.kill)
-        return front.start()
+    def start(proxy, **more):
+        client = Http2Client(proxy.address, **more)
+        closer.actions.append(client.sock.close)
+        return client
 
     yield start
     closer.close()

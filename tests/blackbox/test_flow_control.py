@@ -7,6 +7,7 @@ import pytest
 
 from support.azulb import is_sanitized
 from support.client import Client
+from support.memory import Peak
 from support.scripted_server import OK, SilentPort
 from support.waiting import wait_until, wait_until_steady
 from support.websocket import SWITCHING, handshake
@@ -24,27 +25,6 @@ def warm(proxy, target="/small"):
     for _ in range(50):
         assert proxy.fetch("GET", target).status == 200
     return proxy.resident_bytes()
-
-
-class Peak:
-    """The largest resident size seen while it runs."""
-
-    def __init__(self, proxy):
-        self.proxy, self.bytes, self.stop = proxy, 0, threading.Event()
-        self.thread = threading.Thread(target=self.run)
-
-    def run(self):
-        while not self.stop.wait(0.02):
-            self.bytes = max(self.bytes, self.proxy.resident_bytes())
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exc):
-        self.stop.set()
-        self.thread.join()
-        self.bytes = max(self.bytes, self.proxy.resident_bytes())
 
 
 def receive(sock, block, wanted):

@@ -16,7 +16,6 @@ from support.http2 import (
     NO_ERROR,
     PREFACE,
     SETTINGS,
-    Http2Client,
     frame,
     get,
     rst_stream,
@@ -26,29 +25,15 @@ from support.scripted_server import OK, always, close, echo, hang, response
 from support.waiting import wait_until
 
 
-@pytest.fixture
-def connect():
-    """Factory: connect(proxy) is an Http2Client."""
-    clients = []
-
-    def start(proxy, **more):
-        clients.append(Http2Client(proxy.address, **more))
-        return clients[-1]
-
-    yield start
-    for client in clients:
-        client.sock.close()
-
-
 def post(path="/", *more):
     return get(path, *more, method="POST")
 
 
 # ---- requests
-def test_a_request_reaches_the_server_as_http1_would_bring_it(azulb, scripted, connect):
+def test_a_request_reaches_the_server_as_http1_would_bring_it(azulb, scripted, http2_client):
     server = scripted(echo)
     proxy = azulb(server)
-    stream = connect(proxy).request(
+    stream = http2_client(proxy).request(
         get("/path?query=1", ("accept", "*/*"), ("cookie", "a=1"), ("x-custom", "value"), ("cookie", "b=2"))
     )
     assert stream.status == 200 and stream.reset is None
@@ -65,29 +50,29 @@ def test_a_request_reaches_the_server_as_http1_would_bring_it(azulb, scripted, c
     assert record["bytes_sent"] > len(stream.body) and record["bytes_received"] > 30
 
 
-def test_host_stands_in_for_a_missing_authority(azulb, scripted, connect):
+def test_host_stands_in_for_a_missing_authority(azulb, scripted, http2_client):
     server = scripted(echo)
     fields = [(":method", "GET"), (":scheme", "http"), (":path", "/"), ("host", "b.test:8080")]
-    assert connect(azulb(server)).request(fields).status == 200
+    assert http2_client(azulb(server)).request(fields).status == 200
     assert server.requests[0].header("host") == "b.test:8080"
 
 
-def test_host_that_agrees_with_the_authority_is_sent_once(azulb, scripted, connect):
+def test_host_that_agrees_with_the_authority_is_sent_once(azulb, scripted, http2_client):
     server = scripted(echo)
-    assert connect(azulb(server)).request(get("/", ("host", "A.test"))).status == 200
+    assert http2_client(azulb(server)).request(get("/", ("host", "A.test"))).status == 200
     assert server.requests[0].header("host") == "a.test"
 
 
-def test_options_with_an_asterisk(azulb, scripted, connect):
+def test_options_with_an_asterisk(azulb, scripted, http2_client):
     server = scripted(echo)
-    assert connect(azulb(server)).request(get("*", method="OPTIONS")).status == 200
+    assert http2_client(azulb(server)).request(get("*", method="OPTIONS")).status == 200
     assert server.requests[0].target == "*"
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_a_request_body_and_its_trailers(azulb, scripted, connect, declared):
+def test_a_request_body_and_its_trailers(azulb, scripted, http2_client, declared):
     server = scripted(echo)
-    client = connect(azulb(server))
+    client = http2_client(azulb(server))
     body = bytes(range(256)) * 200
     fields = [("te", "trailers"), ("trailer", "x-sum")] + ([("content-length", str(len(body)))] if declared else [])
     number = client.open(post("/upload", *fields), body=...)
@@ -105,19 +90,19 @@ def test_a_request_body_and_its_trailers(azulb, scripted, connect, declared):
     assert request.trailers == ([] if declared else [("x-sum", "42")])
 
 
-def test_padding_is_no_part_of_a_body(azulb, scripted, connect):
+def test_padding_is_no_part_of_a_body(azulb, scripted, http2_client):
     server = scripted(echo)
-    client = connect(azulb(server))
+    client = http2_client(azulb(server))
     number = client.open(post("/", ("content-length", "4")), body=...)
     client.send(frame(DATA, END_STREAM | 8, number, b"\x05body" + bytes(5)))
     assert client.response(number).status == 200
     assert server.completed[0].body == b"body"
 
 
-def test_many_streams_at_once_are_answered_as_their_servers_answer(azulb, scripted, connect):
+def test_many_streams_at_once_are_answered_as_their_servers_answer(azulb, scripted, http2_client):
     server = scripted(echo)
     proxy = azulb(server)
-    client = connect(proxy)
+    client = http2_client(proxy)
     numbers = [client.open(get(f"/{n}")) for n in range(100)]
     for n, number in enumerate(numbers):
         assert bytes(client.response(number).body).startswith(b"GET /%d\r\n" % n)
@@ -136,9 +121,9 @@ def test_curl_and_nghttp(azulb, crystal_apps):
     assert b" 200 " in subprocess.run(nghttp, capture_output=True, check=True, timeout=30).stdout
 
 
-def test_a_body_over_the_limit_is_answered_413(azulb, scripted, connect):
+def test_a_body_over_the_limit_is_answered_413(azulb, scripted, http2_client):
     proxy = azulb(scripted(always(OK)), listener={"limit": {"body": "1KiB"}})
-    client = connect(proxy)
+    client = http2_client(proxy)
     assert client.request(post("/", ("content-length", "2000")), b"x" * 2000).status == 413
     number = client.open(post("/"), body=...)
     client.send(frame(DATA, 0, number, b"x" * 2000))
@@ -146,20 +131,20 @@ def test_a_body_over_the_limit_is_answered_413(azulb, scripted, connect):
     assert client.request(get("/")).status == 200
 
 
-def test_connect_and_trace_are_refused(azulb, scripted, connect):
-    client = connect(azulb(scripted(always(OK))))
+def test_connect_and_trace_are_refused(azulb, scripted, http2_client):
+    client = http2_client(azulb(scripted(always(OK))))
     assert client.request([(":method", "CONNECT"), (":authority", "a.test:443")]).status == 405
     assert client.request(get("/", method="TRACE")).status == 405
 
 
 # ---- answers
-def test_interim_answers_and_trailers_pass(azulb, scripted, connect):
+def test_interim_answers_and_trailers_pass(azulb, scripted, http2_client):
     answer = (
         b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\nX-Mixed-Case: Kept\r\n\r\n"
         b"5\r\nhello\r\n0\r\nX-Sum: 42\r\n\r\n"
     )
-    stream = connect(azulb(scripted(always(answer)))).request(get())
+    stream = http2_client(azulb(scripted(always(answer)))).request(get())
     assert [dict(head)[":status"] for head in stream.interim] == ["103"]
     assert dict(stream.interim[0])["link"] == "</a.css>; rel=preload"
     assert (stream.status, stream.body, stream.trailers) == (200, b"hello", [("x-sum", "42")])
@@ -167,20 +152,20 @@ def test_interim_answers_and_trailers_pass(azulb, scripted, connect):
     assert stream.header("content-length") is None
 
 
-def test_connection_specific_fields_of_a_server_do_not_pass(azulb, scripted, connect):
+def test_connection_specific_fields_of_a_server_do_not_pass(azulb, scripted, http2_client):
     answer = (
         b"HTTP/1.1 200 OK\r\nConnection: keep-alive, X-Hop\r\nKeep-Alive: timeout=5\r\nX-Hop: 1\r\n"
         b"Proxy-Connection: x\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nok"
     )
-    stream = connect(azulb(scripted(always(answer)))).request(get())
+    stream = http2_client(azulb(scripted(always(answer)))).request(get())
     assert stream.status == 200 and stream.body == b"ok"
     assert {name for name, _ in stream.headers} == {":status", "content-length", "date"}
 
 
 @pytest.mark.parametrize("method, status", [("HEAD", 200), ("GET", 204), ("GET", 304)])
-def test_an_answer_without_a_body_ends_with_its_head(azulb, scripted, connect, method, status):
+def test_an_answer_without_a_body_ends_with_its_head(azulb, scripted, http2_client, method, status):
     length = b"" if status == 204 else b"Content-Length: 100\r\n"
-    client = connect(azulb(scripted(always(b"HTTP/1.1 %d X\r\n%s\r\n" % (status, length)))))
+    client = http2_client(azulb(scripted(always(b"HTTP/1.1 %d X\r\n%s\r\n" % (status, length)))))
     number = client.open(get("/", method=method))
     stream = client.response(number)
     assert (stream.status, stream.body, stream.reset) == (status, b"", None)
@@ -188,15 +173,15 @@ def test_an_answer_without_a_body_ends_with_its_head(azulb, scripted, connect, m
     assert not [read for read in client.frames if read.kind == DATA]
 
 
-def test_azulbs_own_answers(azulb, connect):
+def test_azulbs_own_answers(azulb, http2_client):
     proxy = azulb("127.0.0.1:1", routes=[{"path": "/moved", "redirect": {"to": "/there", "status": 301}}])
-    client = connect(proxy)
+    client = http2_client(proxy)
     assert client.request(get("/nothing")).status == 404
     moved = client.request(get("/moved"))
     assert (moved.status, moved.header("location"), moved.header("server")) == (301, "/there", "azulb")
 
 
-def test_a_server_that_breaks_in_its_answer_resets_the_stream_only(azulb, scripted, connect):
+def test_a_server_that_breaks_in_its_answer_resets_the_stream_only(azulb, scripted, http2_client):
     def half(peer):
         request = peer.read_request()
         if request.target == "/half":
@@ -204,25 +189,25 @@ def test_a_server_that_breaks_in_its_answer_resets_the_stream_only(azulb, script
         else:
             peer.send(OK)
 
-    client = connect(azulb(scripted(half)))
+    client = http2_client(azulb(scripted(half)))
     stream = client.request(get("/half"))
     assert (stream.status, stream.ended, stream.reset) == (200, False, INTERNAL_ERROR)
     assert client.request(get("/whole")).status == 200
 
 
-def test_a_server_that_breaks_before_its_answer_is_retried(azulb, scripted, connect):
+def test_a_server_that_breaks_before_its_answer_is_retried(azulb, scripted, http2_client):
     bad, good = scripted(close), scripted(always(OK))
-    client = connect(azulb(bad, good))
+    client = http2_client(azulb(bad, good))
     assert [client.request(get()).status for _ in range(4)] == [200] * 4
 
 
-def test_an_early_answer_ends_the_stream_and_then_stops_the_upload(azulb, scripted, connect):
+def test_an_early_answer_ends_the_stream_and_then_stops_the_upload(azulb, scripted, http2_client):
     def early(peer):
         peer.read_request_head()
         peer.send(response(403, b"no", {"Connection": "close"}))
         peer.wait_closed()
 
-    client = connect(azulb(scripted(early)))
+    client = http2_client(azulb(scripted(early)))
     number = client.open(post("/", ("content-length", "1000000")), body=...)
     stream = client.response(number)
     assert (stream.status, stream.body, stream.ended, stream.reset) == (403, b"no", True, None)
@@ -230,13 +215,13 @@ def test_an_early_answer_ends_the_stream_and_then_stops_the_upload(azulb, script
     assert stream.reset == NO_ERROR
 
 
-def test_an_early_answer_to_a_client_that_ends_its_upload_is_followed_by_nothing(azulb, scripted, connect):
+def test_an_early_answer_to_a_client_that_ends_its_upload_is_followed_by_nothing(azulb, scripted, http2_client):
     def early(peer):
         peer.read_request_head()
         peer.send(response(403, b"no", {"Connection": "close"}))
         peer.wait_closed()
 
-    client = connect(azulb(scripted(early)))
+    client = http2_client(azulb(scripted(early)))
     number = client.open(post("/"), body=...)
     assert client.response(number).status == 403
     client.send(frame(DATA, END_STREAM, number, b"rest"))
@@ -244,10 +229,10 @@ def test_an_early_answer_to_a_client_that_ends_its_upload_is_followed_by_nothing
     assert client.stream(number).reset is None
 
 
-def test_a_client_that_takes_its_request_back(azulb, scripted, connect):
+def test_a_client_that_takes_its_request_back(azulb, scripted, http2_client):
     server = scripted(hang)
     proxy = azulb(server)
-    client = connect(proxy)
+    client = http2_client(proxy)
     number = client.open(get("/gone"))
     server.wait_peers(1)
     client.send(rst_stream(number, CANCEL))
@@ -255,9 +240,9 @@ def test_a_client_that_takes_its_request_back(azulb, scripted, connect):
     assert (record["status"], record["error"]) == (499, "client_closed")
 
 
-def test_a_request_that_is_taken_back_at_once_reaches_no_server(azulb, scripted, connect):
+def test_a_request_that_is_taken_back_at_once_reaches_no_server(azulb, scripted, http2_client):
     server = scripted(always(OK))
-    client = connect(azulb(server))
+    client = http2_client(azulb(server))
     client.ping()
     data = b"".join(client.headers(number, get("/gone")) + rst_stream(number) for number in range(1, 41, 2))
     client.send(data)
@@ -268,8 +253,8 @@ def test_a_request_that_is_taken_back_at_once_reaches_no_server(azulb, scripted,
 
 # ---- the connection
 @pytest.mark.parametrize("cut", [1, 3, 10, 11, 12, 16, 23])
-def test_the_preface_may_come_in_pieces(azulb, scripted, connect, cut):
-    client = connect(azulb(scripted(always(OK))), hello=False)
+def test_the_preface_may_come_in_pieces(azulb, scripted, http2_client, cut):
+    client = http2_client(azulb(scripted(always(OK))), hello=False)
     client.send(PREFACE[:cut])
     with pytest.raises(TimeoutError):
         client.sock.settimeout(0.05)
@@ -304,36 +289,36 @@ def test_an_upgrade_to_h2c_is_ignored(azulb, scripted):
     assert answer.status == 200 and b"HTTP2-Settings" not in answer.body
 
 
-def test_a_silent_client_is_told_goodbye(azulb, scripted, connect):
-    client = connect(azulb(scripted(always(OK)), listener={"timeout": {"keepalive": "200ms"}}))
+def test_a_silent_client_is_told_goodbye(azulb, scripted, http2_client):
+    client = http2_client(azulb(scripted(always(OK)), listener={"timeout": {"keepalive": "200ms"}}))
     assert client.request(get()).status == 200
     assert client.read_to_close() == NO_ERROR
 
 
-def test_a_head_that_does_not_come_to_its_end(azulb, scripted, connect):
+def test_a_head_that_does_not_come_to_its_end(azulb, scripted, http2_client):
     proxy = azulb(scripted(always(OK)), listener={"timeout": {"header": "200ms"}})
-    client = connect(proxy)
+    client = http2_client(proxy)
     client.ping()
     client.send(client.headers(1, get("/slow"), flags=END_STREAM))
     assert client.read_to_close() == ENHANCE_YOUR_CALM
     assert proxy.access_record(status=408)["error"] == "request_timeout"
 
 
-def test_a_preface_that_does_not_come_to_its_end(azulb, scripted, connect):
-    client = connect(azulb(scripted(always(OK)), listener={"timeout": {"header": "200ms"}}), hello=False)
+def test_a_preface_that_does_not_come_to_its_end(azulb, scripted, http2_client):
+    client = http2_client(azulb(scripted(always(OK)), listener={"timeout": {"header": "200ms"}}), hello=False)
     client.send(PREFACE[:20])
     assert b" 408 " in client.read_all()[0]
 
 
-def test_a_connection_that_has_had_its_requests(azulb, scripted, connect):
-    client = connect(azulb(scripted(always(OK)), listener={"limit": {"requests_per_connection": 3}}))
+def test_a_connection_that_has_had_its_requests(azulb, scripted, http2_client):
+    client = http2_client(azulb(scripted(always(OK)), listener={"limit": {"requests_per_connection": 3}}))
     assert [client.request(get()).status for _ in range(3)] == [200] * 3
     assert client.read_to_close() == NO_ERROR
     assert client.goaway[0] == 5
 
 
-def test_a_client_that_ends_its_side_gets_its_answer(azulb, scripted, connect):
-    client = connect(azulb(scripted(always(OK))))
+def test_a_client_that_ends_its_side_gets_its_answer(azulb, scripted, http2_client):
+    client = http2_client(azulb(scripted(always(OK))))
     number = client.open(get())
     client.ping()
     client.sock.shutdown(socket.SHUT_WR)
@@ -342,7 +327,7 @@ def test_a_client_that_ends_its_side_gets_its_answer(azulb, scripted, connect):
 
 
 # ---- drain
-def test_a_drain_lets_streams_end_and_takes_those_under_way(azulb, scripted, connect):
+def test_a_drain_lets_streams_end_and_takes_those_under_way(azulb, scripted, http2_client):
     def slow(peer):
         while True:
             request = peer.read_request()
@@ -352,7 +337,7 @@ def test_a_drain_lets_streams_end_and_takes_those_under_way(azulb, scripted, con
 
     released = []
     proxy = azulb(scripted(slow), process={"drain_timeout": "10s"})
-    client = connect(proxy)
+    client = http2_client(proxy)
     slow_stream = client.open(get("/slow"))
     client.ping()
     proxy.signal(15)
@@ -370,9 +355,9 @@ def test_a_drain_lets_streams_end_and_takes_those_under_way(azulb, scripted, con
     assert proxy.wait_exit() == 0
 
 
-def test_a_drain_takes_the_first_requests_of_a_fresh_connection(azulb, scripted, connect):
+def test_a_drain_takes_the_first_requests_of_a_fresh_connection(azulb, scripted, http2_client):
     proxy = azulb(scripted(always(OK)), process={"drain_timeout": "20s"})
-    busy, fresh = connect(proxy), connect(proxy, hello=False)
+    busy, fresh = http2_client(proxy), http2_client(proxy, hello=False)
     assert busy.request(get()).status == 200
     proxy.signal(15)
     busy.until(lambda: busy.goaway)
@@ -384,17 +369,17 @@ def test_a_drain_takes_the_first_requests_of_a_fresh_connection(azulb, scripted,
     assert proxy.wait_exit() == 0
 
 
-def test_a_drain_closes_an_idle_connection(azulb, scripted, connect):
+def test_a_drain_closes_an_idle_connection(azulb, scripted, http2_client):
     proxy = azulb(scripted(always(OK)))
-    client = connect(proxy)
+    client = http2_client(proxy)
     assert client.request(get()).status == 200
     proxy.signal(15)
     assert client.read_to_close() == NO_ERROR
     assert proxy.wait_exit() == 0
 
 
-def test_unused_settings_and_frames_are_ignored(azulb, scripted, connect):
-    client = connect(azulb(scripted(always(OK))))
+def test_unused_settings_and_frames_are_ignored(azulb, scripted, http2_client):
+    client = http2_client(azulb(scripted(always(OK))))
     client.send(settings({0xF0: 7}) + frame(0xF1, 0xFF, 0, b"grease"))
     client.until(lambda: [read for read in client.frames if read.kind == SETTINGS and read.flags & ACK][1:])
     assert client.request(get()).status == 200

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from support.http2 import CANCEL, DATA, ENABLE_CONNECT_PROTOCOL, END_STREAM, INTERNAL_ERROR, Http2Client, frame, get
+from support.http2 import CANCEL, DATA, ENABLE_CONNECT_PROTOCOL, END_STREAM, INTERNAL_ERROR, frame, get
 from support.scripted_server import OK, always, response
 from support.websocket import accept, echo_bytes
 
@@ -32,26 +32,13 @@ def accepting(after, extra=""):
     return handler
 
 
-@pytest.fixture
-def client_of():
-    clients = []
-
-    def start(proxy):
-        clients.append(Http2Client(proxy.address))
-        return clients[-1]
-
-    yield start
-    for client in clients:
-        client.sock.close()
-
-
 def opened(client, fields=None):
     number = client.open(fields or extended_connect(), body=...)
     client.until(lambda: client.stream(number).heads)
     return number, client.stream(number)
 
 
-def test_bytes_pass_both_ways_and_ends_pass(azulb, scripted, client_of):
+def test_bytes_pass_both_ways_and_ends_pass(azulb, scripted, http2_client):
     def talk(peer):
         assert peer.read_exact(5) == b"hello"
         peer.send(b"welcome")
@@ -60,7 +47,7 @@ def test_bytes_pass_both_ways_and_ends_pass(azulb, scripted, client_of):
 
     server = scripted(accepting(talk, "Sec-WebSocket-Protocol: chat\r\n"))
     proxy = azulb(server)
-    client = client_of(proxy)
+    client = http2_client(proxy)
     number, stream = opened(client)
     assert client.server_settings[ENABLE_CONNECT_PROTOCOL] == 1
     assert stream.status == 200
@@ -78,8 +65,8 @@ def test_bytes_pass_both_ways_and_ends_pass(azulb, scripted, client_of):
     assert record["bytes_received"] > 8 and record["bytes_sent"] > 11
 
 
-def test_real_frames_through_a_real_server(azulb, crystal_apps, client_of):
-    client = client_of(azulb(*crystal_apps(1)))
+def test_real_frames_through_a_real_server(azulb, crystal_apps, http2_client):
+    client = http2_client(azulb(*crystal_apps(1)))
     number, stream = opened(client)
     mask = b"\x01\x02\x03\x04"
     for size in (5, 200, 70_000):
@@ -95,8 +82,8 @@ def test_real_frames_through_a_real_server(azulb, crystal_apps, client_of):
         client.until(lambda: len(stream.body) >= len(message) - 4 and stream.body.endswith(text))
 
 
-def test_many_on_one_connection(azulb, scripted, client_of):
-    client = client_of(azulb(scripted(accepting(echo_bytes))))
+def test_many_on_one_connection(azulb, scripted, http2_client):
+    client = http2_client(azulb(scripted(accepting(echo_bytes))))
     sockets = [opened(client) for _ in range(50)]
     for number, _ in sockets:
         client.send(frame(DATA, 0, number, b"for %d" % number))
@@ -104,64 +91,64 @@ def test_many_on_one_connection(azulb, scripted, client_of):
         client.until(lambda: stream.body == b"for %d" % number)
 
 
-def test_a_server_that_resets_resets_the_stream(azulb, scripted, client_of):
-    client = client_of(azulb(scripted(accepting(lambda peer: peer.reset()))))
+def test_a_server_that_resets_resets_the_stream(azulb, scripted, http2_client):
+    client = http2_client(azulb(scripted(accepting(lambda peer: peer.reset()))))
     number, stream = opened(client)
     client.until(lambda: stream.reset is not None)
     assert stream.reset in (CANCEL, INTERNAL_ERROR)
 
 
-def test_a_refusal_is_passed_on(azulb, scripted, client_of):
-    client = client_of(azulb(scripted(always(response(403, b"no")))))
+def test_a_refusal_is_passed_on(azulb, scripted, http2_client):
+    client = http2_client(azulb(scripted(always(response(403, b"no")))))
     number, stream = opened(client)
     assert (stream.status, client.response(number).body) == (403, b"no")
 
 
-def test_an_ordinary_answer_does_not_look_like_an_open_websocket(azulb, scripted, client_of):
-    client = client_of(azulb(scripted(always(OK))))
+def test_an_ordinary_answer_does_not_look_like_an_open_websocket(azulb, scripted, http2_client):
+    client = http2_client(azulb(scripted(always(OK))))
     number, stream = opened(client)
     assert stream.status == 502
     assert client.response(number).body == b""
 
 
-def test_a_wrong_accept_is_no_upgrade(azulb, scripted, client_of):
+def test_a_wrong_accept_is_no_upgrade(azulb, scripted, http2_client):
     wrong = (
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Accept: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
-    client = client_of(azulb(scripted(always(wrong)), upstream={"retry": {"attempts": 1}}))
+    client = http2_client(azulb(scripted(always(wrong)), upstream={"retry": {"attempts": 1}}))
     assert opened(client)[1].status == 502
 
 
 @pytest.mark.parametrize("protocol, status", [("connect-udp", 501), ("h2c", 501), ("", 501), ("WebSocket", 200)])
-def test_other_protocols_are_not_known(azulb, scripted, client_of, protocol, status):
-    client = client_of(azulb(scripted(accepting(echo_bytes))))
+def test_other_protocols_are_not_known(azulb, scripted, http2_client, protocol, status):
+    client = http2_client(azulb(scripted(accepting(echo_bytes))))
     assert opened(client, extended_connect(protocol=protocol))[1].status == status
 
 
-def test_a_websocket_without_version_13(azulb, scripted, client_of):
+def test_a_websocket_without_version_13(azulb, scripted, http2_client):
     server = scripted(always(OK))
     fields = [(name, "8" if name == "sec-websocket-version" else value) for name, value in extended_connect()]
-    stream = opened(client_of(azulb(server)), fields)[1]
+    stream = opened(http2_client(azulb(server)), fields)[1]
     assert (stream.status, stream.header("sec-websocket-version")) == (426, "13")
     assert server.requests == []
 
 
-def test_a_websocket_with_a_length(azulb, scripted, client_of):
+def test_a_websocket_with_a_length(azulb, scripted, http2_client):
     server = scripted(always(OK))
-    stream = opened(client_of(azulb(server)), extended_connect("/ws", ("content-length", "5")))[1]
+    stream = opened(http2_client(azulb(server)), extended_connect("/ws", ("content-length", "5")))[1]
     assert stream.status == 400
     assert server.requests == []
 
 
-def test_the_clients_own_key_is_not_used(azulb, scripted, client_of):
+def test_the_clients_own_key_is_not_used(azulb, scripted, http2_client):
     server = scripted(accepting(echo_bytes))
     key = "AAAAAAAAAAAAAAAAAAAAAA=="
-    assert opened(client_of(azulb(server)), extended_connect("/ws", ("sec-websocket-key", key)))[1].status == 200
+    assert opened(http2_client(azulb(server)), extended_connect("/ws", ("sec-websocket-key", key)))[1].status == 200
     assert server.requests[0].header("sec-websocket-key") != key
 
 
-def test_a_client_that_leaves_its_websocket(azulb, scripted, client_of):
+def test_a_client_that_leaves_its_websocket(azulb, scripted, http2_client):
     ended = []
 
     def until_end(peer):
@@ -171,7 +158,7 @@ def test_a_client_that_leaves_its_websocket(azulb, scripted, client_of):
             ended.append(True)
 
     proxy = azulb(scripted(accepting(until_end)))
-    client = client_of(proxy)
+    client = http2_client(proxy)
     number, _ = opened(client)
     client.send(frame(3, 0, number, struct.pack(">I", CANCEL)))
     assert proxy.access_record(target="/ws")["error"] == "client_closed"

@@ -16,6 +16,7 @@ import websockets
 
 from support.azulb import is_sanitized
 from support.client import Client
+from support.memory import Peak
 from support.scripted_server import OK, always, echo, response
 from support.tls import TLS12, TLS13, TlsClient, WireClient, client_context, tls_fetch
 from support.waiting import wait_until, wait_until_steady
@@ -285,26 +286,6 @@ def test_records_are_small_at_first_and_large_in_bulk_and_small_again_after_a_pa
             assert sizes[0] <= 1400 and sizes[1] <= 2800, sizes[:8]
             assert max(sizes) > 16_000
             assert sum(size > 16_000 for size in sizes) > 0.9 * 2_000_000 / 16_384
-
-
-class Peak:
-    """The largest resident size seen while it runs."""
-
-    def __init__(self, proxy):
-        self.proxy, self.bytes, self.stop = proxy, 0, threading.Event()
-        self.thread = threading.Thread(target=self.run)
-
-    def run(self):
-        while not self.stop.wait(0.02):
-            self.bytes = max(self.bytes, self.proxy.resident_bytes())
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exc):
-        self.stop.set()
-        self.thread.join()
 
 
 BULK = 200_000_000

@@ -93,7 +93,7 @@ void Attempt::request_sent() {
 }
 
 ServerMetrics& Attempt::metrics() {
-  return exchange_.worker().metrics().server(upstream_->snapshot->index, server_);
+  return *upstream_->servers[server_].metrics;
 }
 
 void Attempt::record_error(ServerError error) {

@@ -14,7 +14,7 @@ namespace azulb::proxy {
 ClientConnection::ClientConnection(WorkerListener& listener, const base::SocketAddress& peer,
                                    std::uint16_t local_port)
     : listener_(listener),
-      slot_(connection_, listener.codecs, *this),
+      slot_(connection_, listener.codecs(), *this),
       connection_(listener.worker.loop(), slot_.handler()),
       local_port_(local_port),
       is_unix_(peer.is_unix()) {
@@ -24,26 +24,26 @@ ClientConnection::ClientConnection(WorkerListener& listener, const base::SocketA
 }
 
 void ClientConnection::start(int descriptor) {
-  connection_.set_write_timeout(listener_.send_timeout);
+  connection_.set_write_timeout(&listener_.rules().send_timeout);
   connection_.set_fail_while_paused(true);
-  if (listener_.tls == nullptr) {
+  if (listener_.rules().tls == nullptr) {
     connection_.adopt(descriptor);
     slot_.start();
     return;
   }
-  std::unique_ptr<tls::Session> session = listener_.tls->make_session();
+  std::unique_ptr<tls::Session> session = listener_.rules().tls->make_session();
   if (session == nullptr) {
     connection_.adopt(descriptor);
     on_failure(ENOMEM);
     return;
   }
   connection_.set_handler(*this);
-  connection_.adopt(descriptor, std::move(session), *listener_.handshake_timeout);
+  connection_.adopt(descriptor, std::move(session), listener_.rules().handshake_timeout);
 }
 
 void ClientConnection::on_connected() {
   const tls::Session& session = *connection_.tls();
-  ListenerMetrics& metrics = listener_.worker.metrics().listener(listener_.index);
+  ListenerMetrics& metrics = listener_.rules().metrics;
   metrics.tls_handshakes.add();
   if (session.resumed()) metrics.tls_resumptions.add();
   if (std::string subject = session.peer_subject(); !subject.empty())
@@ -59,12 +59,12 @@ void ClientConnection::on_failure(int system_error) {
     slot_.start({});
     return;
   }
-  listener_.worker.metrics().listener(listener_.index).tls_failures.add();
+  listener_.rules().metrics.tls_failures.add();
   const tls::Session* const session = connection_.tls();
   const bool by_tls = session != nullptr && !session->failure().empty();
   if (base::log_enabled(base::LogLevel::debug)) {
-    base::log_debug("listener {}: TLS handshake with {} failed: {}", listener_.config.name, peer_ip_.text(),
-                    by_tls ? session->failure() : std::strerror(system_error));
+    base::log_debug("listener {}: TLS handshake with {} failed: {}", listener_.rules().config.name,
+                    peer_ip_.text(), by_tls ? session->failure() : std::strerror(system_error));
   }
   connection_.close();
   on_connection_closed();

@@ -12,7 +12,7 @@
 
 namespace azulb::proxy {
 std::uint64_t Exchange::request_hash() const {
-  const config::HashKey& key = worker_.snapshot().upstream(upstream_).config->hash_key;
+  const config::HashKey& key = snapshot_.upstream(upstream_).snapshot->config->hash_key;
   const http::Request& request = *request_.operator->();
   std::string_view value;
   switch (key.kind) {
@@ -40,7 +40,7 @@ std::uint64_t Exchange::request_hash() const {
 
 void Exchange::choose_server() {
   enter(ExchangePhase::choosing);
-  WorkerUpstream& upstream = worker_.upstream(upstream_);
+  WorkerUpstream& upstream = snapshot_.upstream(upstream_);
   balance::Choice choice;
   if (upstream.snapshot->config->balance == config::Balance::hash) choice.hash = request_hash();
   choice.tried = std::span(tried_).first(std::min<std::size_t>(attempts_, tried_.size()));
@@ -53,7 +53,7 @@ void Exchange::choose_server() {
 }
 
 void Exchange::wait_for_server() {
-  WorkerUpstream& upstream = worker_.upstream(upstream_);
+  WorkerUpstream& upstream = snapshot_.upstream(upstream_);
   const balance::UpstreamSummary summary = upstream.snapshot->state->summary();
   const std::int64_t patience_ms = upstream.snapshot->config->queue_timeout.count();
   const bool checked = upstream.snapshot->config->health.has_value();
@@ -85,7 +85,7 @@ void Exchange::wait_for_server() {
 void Exchange::stop_waiting() {
   unlink();
   timer_.stop();
-  worker_.upstream(upstream_).snapshot->waiting.fetch_sub(1, std::memory_order_relaxed);
+  snapshot_.upstream(upstream_).snapshot->waiting.fetch_sub(1, std::memory_order_relaxed);
   queue_ns_ = std::max<std::int64_t>(queue_ns_, 0) + worker_.loop().now_ns() - waiting_since_ns_;
 }
 
@@ -105,8 +105,8 @@ bool Exchange::may_reuse_connection() const {
 }
 
 void Exchange::begin_attempt(std::uint32_t server) {
-  WorkerUpstream& upstream = worker_.upstream(upstream_);
-  if (attempts_ > 0) worker_.metrics().server(upstream_, server).retries.add();
+  WorkerUpstream& upstream = snapshot_.upstream(upstream_);
+  if (attempts_ > 0) upstream.servers[server].metrics->retries.add();
   tried_[attempts_ % tried_.size()] = server;
   ++attempts_;
   last_server_ = server;
@@ -124,7 +124,7 @@ void Exchange::attempt_connected() {
 }
 
 std::string_view Exchange::host_for_server() const {
-  const UpstreamSnapshot& upstream = *worker_.upstream(upstream_).snapshot;
+  const UpstreamSnapshot& upstream = *snapshot_.upstream(upstream_).snapshot;
   switch (upstream.host_header) {
     case HostHeader::preserve:
       return request_->info.host;
@@ -138,7 +138,7 @@ std::string_view Exchange::host_for_server() const {
 
 void Exchange::send_request() {
   const http::Request& request = *request_;
-  const config::Upstream& upstream = *worker_.upstream(upstream_).snapshot->config;
+  const config::Upstream& upstream = *snapshot_.upstream(upstream_).snapshot->config;
   http::RequestHeadOut out;
   out.head = &request.head;
   out.path = request.info.target.path;
@@ -170,18 +170,18 @@ void Exchange::send_request() {
   if (client_paused_) {
     timer_.stop();  // the write timeout of the server's connection watches over it now
   } else {
-    client_.listener().body_timeout->start(timer_);
+    listener_.body_timeout.start(timer_);
   }
 }
 
 void Exchange::finish_request() {
   attempt_.writer()->write_end(trailers_.fields());
   attempt_.request_sent();
-  if (phase_ == ExchangePhase::requesting) worker_.upstream(upstream_).response_timeout->start(timer_);
+  if (phase_ == ExchangePhase::requesting) snapshot_.upstream(upstream_).response_timeout->start(timer_);
 }
 
 void Exchange::forward_request_body(std::span<const char> bytes) {
-  const std::uint64_t keep_limit = worker_.upstream(upstream_).snapshot->config->retry.buffer;
+  const std::uint64_t keep_limit = snapshot_.upstream(upstream_).snapshot->config->retry.buffer;
   http::StreamWriter* writer = attempt_.writer();
   if (writer == nullptr) {
     // Not connected yet: all of it is kept, and what may come on top is one read.
@@ -212,7 +212,7 @@ void Exchange::forward_request_body(std::span<const char> bytes) {
       return;
     }
   }
-  if (phase_ == ExchangePhase::requesting) client_.listener().body_timeout->start(timer_);
+  if (phase_ == ExchangePhase::requesting) listener_.body_timeout.start(timer_);
   // What goes past in the kernel can't be kept for another attempt.
   if (!replayable_ || phase_ == ExchangePhase::responding) start_transfer(Direction::to_server, bytes.size());
 }
@@ -221,8 +221,7 @@ void Exchange::attempt_writable() {
   if (!client_paused_ || held_ != nullptr) return;
   client_paused_ = false;
   client_writer_.resume_reading();
-  if (phase_ == ExchangePhase::requesting && !request_complete_)
-    client_.listener().body_timeout->start(timer_);
+  if (phase_ == ExchangePhase::requesting && !request_complete_) listener_.body_timeout.start(timer_);
 }
 
 }  // namespace azulb::proxy

@@ -19,12 +19,12 @@ PendingConnection::PendingConnection(WorkerListener& listener, int descriptor,
     : listener_(listener), peer_(peer), descriptor_(descriptor), local_port_(local_port) {}
 
 void PendingConnection::start() {
-  listener_.codecs.header_timeout().start(timer_);
+  listener_.codecs().header_timeout().start(timer_);
   look();
 }
 
 void PendingConnection::drain() {
-  listener_.codecs.linger_timeout().start(timer_);
+  listener_.codecs().linger_timeout().start(timer_);
 }
 
 void PendingConnection::on_events(std::uint32_t events) {

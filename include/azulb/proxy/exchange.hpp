@@ -27,7 +27,8 @@ namespace azulb::proxy {
 
 class ClientConnection;
 class Worker;
-class WorkerListener;
+class WorkerSnapshot;
+struct ListenerRules;
 
 struct ExchangeWaiting;  // the tag of WorkerUpstream::waiting
 
@@ -132,6 +133,8 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
 
   ClientConnection& client_;
   Worker& worker_;
+  WorkerSnapshot& snapshot_;
+  const ListenerRules& listener_;
   http::StreamWriter& client_writer_;
   http::StoredRequest request_;
   base::Buffer replay_;  // the request body so far, for another attempt or until the first is connected

@@ -124,8 +124,9 @@ base::Result<void> Process::start_workers() {
     }
     base::LineProducer* producer = access_log_->enabled() ? &access_log_->add_producer() : nullptr;
     proxy::AccessLog log(*format, {config.access_log.sample, base::Random::from_system()}, producer);
-    workers_.push_back(
-        std::make_unique<WorkerThread>(loop_, snapshot_, shared_, std::move(log), sockets, wake_descriptors));
+    workers_.push_back(std::make_unique<WorkerThread>(loop_, snapshot_,
+                                                      std::make_shared<proxy::WorkerMetrics>(labels_.shape()),
+                                                      shared_, std::move(log), sockets, wake_descriptors));
   }
   for (const auto& worker : workers_)
     worker->start();

@@ -18,11 +18,13 @@ constexpr int log_lines_limit = 1000;
 }  // namespace
 
 WorkerThread::WorkerThread(net::Loop& main, std::shared_ptr<proxy::Snapshot> snapshot,
-                           proxy::SharedState& shared, proxy::AccessLog access_log, const Sockets& sockets,
+                           std::shared_ptr<proxy::WorkerMetrics> metrics, proxy::SharedState& shared,
+                           proxy::AccessLog access_log, const Sockets& sockets,
                            std::span<const int> wake_descriptors)
     : main_(main),
       kept_descriptors_(wake_descriptors.begin(), wake_descriptors.end()),
-      worker_(loop_, std::move(snapshot), shared, std::move(access_log), sockets) {
+      metrics_(std::move(metrics)),
+      worker_(loop_, std::move(snapshot), metrics_, shared, std::move(access_log), sockets) {
   kept_descriptors_.push_back(main.mailbox_descriptor());
   for (const auto& of_listener : sockets) {
     for (const net::BoundSocket* socket : of_listener)

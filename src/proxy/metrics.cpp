@@ -1,8 +1,32 @@
 #include "azulb/proxy/metrics.hpp"
 
+#include <optional>
+#include <type_traits>
+#include <unordered_map>
+
 #include "azulb/config/config.hpp"
 
 namespace azulb::proxy {
+namespace {
+
+/// Where each name stands in a list.
+class Places {
+ public:
+  template <typename List, typename NameOf>
+  Places(const List& list, NameOf name_of) {
+    for (std::size_t index = 0; index < list.size(); ++index)
+      places_.emplace(name_of(list[index]), index);
+  }
+  std::optional<std::size_t> find(const std::string& name) const {
+    const auto found = places_.find(name);
+    return found == places_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+ private:
+  std::unordered_map<std::string, std::size_t> places_;
+};
+
+}  // namespace
 
 MetricsShape MetricLabels::shape() const {
   MetricsShape shape{listeners.size(), routes.size(), {}};
@@ -46,15 +70,73 @@ std::uint64_t StatusCounters::value(int status) const {
   return (*table)[slot < status_count ? slot : status_count].value();
 }
 
-WorkerMetrics::WorkerMetrics(const MetricsShape& shape)
-    : listener_count_(shape.listeners),
-      route_count_(shape.routes),
+WorkerMetrics::WorkerMetrics(const MetricsShape& shape, Gaps)
+    : route_count_(shape.routes),
       server_offsets_(1, 0),
-      listeners_(std::make_unique<ListenerMetrics[]>(shape.listeners)),
-      routes_(std::make_unique<RouteMetrics[]>(shape.listeners * (shape.routes + 1))) {
+      listeners_(shape.listeners),
+      routes_(shape.listeners * (shape.routes + 1)) {
   for (const std::size_t servers : shape.servers)
     server_offsets_.push_back(server_offsets_.back() + servers);
-  servers_ = std::make_unique<ServerMetrics[]>(server_offsets_.back());
+  servers_.resize(server_offsets_.back());
+}
+
+WorkerMetrics::WorkerMetrics(const MetricsShape& shape) : WorkerMetrics(shape, Gaps{}) {
+  fill_gaps();
+}
+
+WorkerMetrics::WorkerMetrics(const MetricLabels& labels, const WorkerMetrics& earlier,
+                             const MetricLabels& earlier_labels)
+    : WorkerMetrics(labels.shape(), Gaps{}) {
+  take_over_routes(labels, earlier, earlier_labels);
+  take_over_servers(labels, earlier, earlier_labels);
+  fill_gaps();
+}
+
+void WorkerMetrics::take_over_routes(const MetricLabels& labels, const WorkerMetrics& earlier,
+                                     const MetricLabels& earlier_labels) {
+  const auto listener_name = [](const std::string& name) { return name; };
+  const auto route_name = [](const MetricLabels::Route& route) { return route.name + '\n' + route.upstream; };
+  const Places listeners(earlier_labels.listeners, listener_name);
+  const Places routes(earlier_labels.routes, route_name);
+  for (std::size_t listener = 0; listener < labels.listeners.size(); ++listener) {
+    const auto before = listeners.find(labels.listeners[listener]);
+    if (!before) continue;
+    listeners_[listener] = earlier.listeners_[*before];
+    routes_[place(listener, no_route())] = earlier.routes_[earlier.place(*before, earlier.no_route())];
+    for (std::size_t route = 0; route < route_count_; ++route) {
+      if (const auto same = routes.find(route_name(labels.routes[route])))
+        routes_[place(listener, route)] = earlier.routes_[earlier.place(*before, *same)];
+    }
+  }
+}
+
+void WorkerMetrics::take_over_servers(const MetricLabels& labels, const WorkerMetrics& earlier,
+                                      const MetricLabels& earlier_labels) {
+  const auto upstream_name = [](const MetricLabels::Upstream& upstream) { return upstream.name; };
+  const auto server_name = [](const std::string& name) { return name; };
+  const Places upstreams(earlier_labels.upstreams, upstream_name);
+  for (std::size_t upstream = 0; upstream < labels.upstreams.size(); ++upstream) {
+    const auto before = upstreams.find(labels.upstreams[upstream].name);
+    if (!before) continue;
+    const Places servers(earlier_labels.upstreams[*before].servers, server_name);
+    for (std::size_t server = 0; server < server_count(upstream); ++server) {
+      if (const auto same = servers.find(labels.upstreams[upstream].servers[server]))
+        servers_[server_offsets_[upstream] + server] =
+            earlier.servers_[earlier.server_offsets_[*before] + *same];
+    }
+  }
+}
+
+void WorkerMetrics::fill_gaps() {
+  const auto fill = [](auto& table) {
+    for (auto& series : table) {
+      if (series == nullptr)
+        series = std::make_shared<typename std::decay_t<decltype(series)>::element_type>();
+    }
+  };
+  fill(listeners_);
+  fill(routes_);
+  fill(servers_);
 }
 
 }  // namespace azulb::proxy

@@ -15,17 +15,17 @@ constexpr auto accept_retry_interval = 20ms;
 
 }  // namespace
 
-Worker::Worker(net::Loop& loop, std::shared_ptr<Snapshot> snapshot, SharedState& shared, AccessLog access_log,
+Worker::Worker(net::Loop& loop, std::shared_ptr<Snapshot> snapshot, std::shared_ptr<WorkerMetrics> metrics,
+               SharedState& shared, AccessLog access_log,
                const std::vector<std::vector<const net::BoundSocket*>>& sockets)
     : loop_(loop),
       shared_(shared),
       access_log_(std::move(access_log)),
-      metrics_(std::make_shared<WorkerMetrics>(snapshot->metric_labels().shape())),
       codecs_(snapshot->config()),
       random_(base::Random::from_system()),
       pool_context_{.loop = loop_, .scratch = codecs_.http1, .connections = server_connections_},
-      snapshot_(
-          std::make_unique<WorkerSnapshot>(loop_, pool_context_, random_, std::move(snapshot), metrics_)) {
+      snapshot_(std::make_unique<WorkerSnapshot>(loop_, pool_context_, random_, std::move(snapshot),
+                                                 std::move(metrics))) {
   const std::size_t listeners = config().listeners.size();
   AZULB_ASSERT(sockets.size() == listeners);
   for (std::size_t index = 0; index < listeners; ++index) {

@@ -20,7 +20,8 @@ class WorkerThread {
 
   /// `main` carries the worker's lines for the process log. `wake_descriptors`: of other threads, written to
   /// by what the worker uses.
-  WorkerThread(net::Loop& main, std::shared_ptr<proxy::Snapshot> snapshot, proxy::SharedState& shared,
+  WorkerThread(net::Loop& main, std::shared_ptr<proxy::Snapshot> snapshot,
+               std::shared_ptr<proxy::WorkerMetrics> metrics, proxy::SharedState& shared,
                proxy::AccessLog access_log, const Sockets& sockets, std::span<const int> wake_descriptors);
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
@@ -34,7 +35,7 @@ class WorkerThread {
   void stop();
   void server_changed(std::uint32_t upstream, std::uint32_t server);
 
-  const proxy::WorkerMetrics& metrics() const { return worker_.metrics(); }
+  const proxy::WorkerMetrics& metrics() const { return *metrics_; }
   /// The kernel's number of the thread, once it has a descriptor table of its own; until then, and where it
   /// may not have one, 0. Any thread.
   int descriptor_table_thread() const { return descriptor_table_thread_.load(std::memory_order_relaxed); }
@@ -47,6 +48,7 @@ class WorkerThread {
   std::vector<int> kept_descriptors_;
   std::atomic<int> descriptor_table_thread_{0};
   std::atomic<int> log_lines_waiting_{0};  // handed to main, not written yet
+  std::shared_ptr<proxy::WorkerMetrics> metrics_;
   net::Loop loop_;
   proxy::Worker worker_;
   std::thread thread_;

@@ -33,10 +33,12 @@ struct MetricLabels {
   struct Route {
     std::string name;
     std::string upstream;  // empty: answered by azulb
+    bool operator==(const Route&) const = default;
   };
   struct Upstream {
     std::string name;
     std::vector<std::string> servers;
+    bool operator==(const Upstream&) const = default;
   };
 
   std::vector<std::string> listeners;
@@ -44,6 +46,7 @@ struct MetricLabels {
   std::vector<Upstream> upstreams;
 
   MetricsShape shape() const;
+  bool operator==(const MetricLabels&) const = default;
   /// In the configuration's order. Without any [[route]], one route "default" to the only upstream.
   static MetricLabels from(const config::Config& config);
 };
@@ -79,15 +82,18 @@ class StatusCounters {
   std::atomic<Table*> table_{nullptr};
 };
 
+// Each series stands alone in memory: no other worker shares its cache lines, and it may outlive the table
+// that it was made for.
+
 /// Per (listener, route).
-struct RouteMetrics {
+struct alignas(64) RouteMetrics {
   StatusCounters requests;   // at the end of an exchange
   base::Histogram duration;  // first byte of the request to the last of the response; not of tunnels
   base::Gauge in_flight;     // exchanges, tunnels included
 };
 
 /// Per listener.
-struct ListenerMetrics {
+struct alignas(64) ListenerMetrics {
   base::Counter connections_accepted;
   base::Counter connections_refused;    // closed at once because of a limit
   base::Counter proxy_headers_refused;  // connections without a valid PROXY header, or from the wrong peer
@@ -106,7 +112,7 @@ inline constexpr std::array<std::string_view, 6> server_error_names = {
     "connect", "tls", "timeout", "reset", "invalid_header", "http_5xx"};
 
 /// Per (upstream, server).
-struct ServerMetrics {
+struct alignas(64) ServerMetrics {
   base::Counter requests;  // attempts begun at this server
   std::array<base::Counter, server_error_names.size()> errors;
   base::Counter retries;  // attempts at this server that were not their exchange's first
@@ -121,11 +127,16 @@ struct ServerMetrics {
   void add_error(ServerError error) { errors[static_cast<std::size_t>(error)].add(); }
 };
 
+/// The series of one worker under one snapshot. The tables of the next one hold the same series under the
+/// same names, so what is counted under either snapshot is counted in one place.
 class WorkerMetrics {
  public:
+  /// All series begin at zero.
   explicit WorkerMetrics(const MetricsShape& shape);
+  /// Series that `earlier` has under the same names go on, others begin at zero. Main.
+  WorkerMetrics(const MetricLabels& labels, const WorkerMetrics& earlier, const MetricLabels& earlier_labels);
 
-  std::size_t listener_count() const { return listener_count_; }
+  std::size_t listener_count() const { return listeners_.size(); }
   std::size_t route_count() const { return route_count_; }
   /// The route index for requests without a route (no match, malformed).
   std::size_t no_route() const { return route_count_; }
@@ -134,32 +145,39 @@ class WorkerMetrics {
     return server_offsets_[upstream + 1] - server_offsets_[upstream];
   }
 
-  ListenerMetrics& listener(std::size_t listener) { return listeners_[listener]; }
-  const ListenerMetrics& listener(std::size_t listener) const { return listeners_[listener]; }
+  ListenerMetrics& listener(std::size_t listener) { return *listeners_[listener]; }
+  const ListenerMetrics& listener(std::size_t listener) const { return *listeners_[listener]; }
 
   /// `route` < route_count(), or no_route().
-  RouteMetrics& route(std::size_t listener, std::size_t route) {
-    return routes_[listener * (route_count_ + 1) + route];
-  }
+  RouteMetrics& route(std::size_t listener, std::size_t route) { return *routes_[place(listener, route)]; }
   const RouteMetrics& route(std::size_t listener, std::size_t route) const {
-    return routes_[listener * (route_count_ + 1) + route];
+    return *routes_[place(listener, route)];
   }
 
   ServerMetrics& server(std::size_t upstream, std::size_t server) {
-    return servers_[server_offsets_[upstream] + server];
+    return *servers_[server_offsets_[upstream] + server];
   }
   const ServerMetrics& server(std::size_t upstream, std::size_t server) const {
-    return servers_[server_offsets_[upstream] + server];
+    return *servers_[server_offsets_[upstream] + server];
   }
 
  private:
-  std::size_t listener_count_;
+  struct Gaps {};
+  WorkerMetrics(const MetricsShape& shape, Gaps);
+  void take_over_routes(const MetricLabels& labels, const WorkerMetrics& earlier,
+                        const MetricLabels& earlier_labels);
+  void take_over_servers(const MetricLabels& labels, const WorkerMetrics& earlier,
+                         const MetricLabels& earlier_labels);
+  void fill_gaps();
+  std::size_t place(std::size_t listener, std::size_t route) const {
+    return listener * (route_count_ + 1) + route;
+  }
+
   std::size_t route_count_;
   std::vector<std::size_t> server_offsets_;  // of each upstream's first server, and the total
-  // Arrays of their own: nothing of another worker shares their cache lines for long enough to matter.
-  std::unique_ptr<ListenerMetrics[]> listeners_;
-  std::unique_ptr<RouteMetrics[]> routes_;
-  std::unique_ptr<ServerMetrics[]> servers_;
+  std::vector<std::shared_ptr<ListenerMetrics>> listeners_;
+  std::vector<std::shared_ptr<RouteMetrics>> routes_;
+  std::vector<std::shared_ptr<ServerMetrics>> servers_;
 };
 
 }  // namespace azulb::proxy

@@ -38,7 +38,8 @@ class Worker {
  public:
   /// `sockets`: per listener of the configuration, those this worker accepts on. Everything passed outlives
   /// the worker.
-  Worker(net::Loop& loop, std::shared_ptr<Snapshot> snapshot, SharedState& shared, AccessLog access_log,
+  Worker(net::Loop& loop, std::shared_ptr<Snapshot> snapshot, std::shared_ptr<WorkerMetrics> metrics,
+         SharedState& shared, AccessLog access_log,
          const std::vector<std::vector<const net::BoundSocket*>>& sockets);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -59,7 +60,6 @@ class Worker {
   // For client connections, exchanges and attempts:
   net::Loop& loop() { return loop_; }
   const config::Config& config() const { return snapshot_->config(); }
-  const WorkerMetrics& metrics() const { return *metrics_; }
   AccessLog& access_log() { return access_log_; }
   base::Random& random() { return random_; }
   HttpDate& date() { return date_; }
@@ -93,7 +93,6 @@ class Worker {
   net::Loop& loop_;
   SharedState& shared_;
   AccessLog access_log_;
-  std::shared_ptr<WorkerMetrics> metrics_;
   WorkerCodecs codecs_;
   base::Random random_;
   HttpDate date_;

@@ -87,3 +87,51 @@ TEST_CASE("labels follow the configuration's order") {
   CHECK(labels.routes[1].upstream.empty());
   CHECK(labels.upstreams[0].servers == std::vector<std::string>{"a", "b"});
 }
+
+namespace {
+
+MetricLabels labels_of(std::vector<std::string> listeners, std::vector<MetricLabels::Route> routes,
+                       std::vector<MetricLabels::Upstream> upstreams) {
+  return {std::move(listeners), std::move(routes), std::move(upstreams)};
+}
+
+}  // namespace
+
+TEST_CASE("the tables of the next snapshot go on counting where the same names stand") {
+  const MetricLabels before =
+      labels_of({"http", "https"}, {{"users", "app"}, {"old", ""}}, {{"app", {"a", "b"}}, {"gone", {"x"}}});
+  WorkerMetrics earlier(before.shape());
+  earlier.listener(1).requests.add(7);
+  earlier.route(1, 0).in_flight.add(3);
+  earlier.route(1, earlier.no_route()).requests.add(404);
+  earlier.server(0, 1).requests.add(5);
+  const MetricLabels after = labels_of({"https", "new"}, {{"more", "app"}, {"users", "app"}, {"old", "app"}},
+                                       {{"fresh", {"a"}}, {"app", {"c", "b"}}});
+  WorkerMetrics later(after, earlier, before);
+  CHECK(later.listener(0).requests.value() == 7);
+  CHECK(later.route(0, 1).in_flight.value() == 3);
+  CHECK(later.route(0, later.no_route()).requests.value(404) == 1);
+  CHECK(later.server(1, 1).requests.value() == 5);
+  // What runs on under the earlier snapshot is counted in the same place.
+  earlier.route(1, 0).in_flight.subtract();
+  earlier.server(0, 1).requests.add();
+  CHECK(later.route(0, 1).in_flight.value() == 2);
+  CHECK(later.server(1, 1).requests.value() == 6);
+}
+
+TEST_CASE("a series with another name, or of a route that leads elsewhere, begins at zero") {
+  const MetricLabels before = labels_of({"http"}, {{"users", "app"}}, {{"app", {"a"}}, {"gone", {"x"}}});
+  WorkerMetrics earlier(before.shape());
+  earlier.listener(0).requests.add(7);
+  earlier.route(0, 0).requests.add(200);
+  earlier.server(0, 0).requests.add(5);
+  earlier.server(1, 0).requests.add(6);
+  const MetricLabels after =
+      labels_of({"web", "http"}, {{"users", "other"}}, {{"app", {"x"}}, {"other", {"a"}}});
+  WorkerMetrics later(after, earlier, before);
+  CHECK(later.listener(0).requests.value() == 0);
+  CHECK(later.listener(1).requests.value() == 7);
+  CHECK_FALSE(later.route(1, 0).requests.used());
+  CHECK(later.server(0, 0).requests.value() == 0);
+  CHECK(later.server(1, 0).requests.value() == 0);
+}

@@ -38,9 +38,10 @@ config::Config one_server(const base::SocketAddress& server, int proxy_protocol)
 struct Fixture {
   explicit Fixture(int proxy_protocol = 0)
       : snapshot(*proxy::Snapshot::build(one_server(server.address(), proxy_protocol))),
+        metrics(std::make_shared<proxy::WorkerMetrics>(snapshot->metric_labels().shape())),
         bound(*net::BoundSocket::bind(*first(base::resolve({.host = "127.0.0.1"}, true)), 16, false)),
         sink(*base::LineSink::open("/dev/null")),
-        worker(loop, snapshot, shared,
+        worker(loop, snapshot, metrics, shared,
                proxy::AccessLog(*proxy::AccessLogFormat::compile("json"), {1.0, base::Random(1)},
                                 &sink->add_producer()),
                {{&bound}}) {
@@ -60,6 +61,7 @@ struct Fixture {
   test::Server server;
   net::Loop loop;
   std::shared_ptr<proxy::Snapshot> snapshot;
+  std::shared_ptr<proxy::WorkerMetrics> metrics;
   proxy::SharedState shared;
   net::BoundSocket bound;
   std::unique_ptr<base::LineSink> sink;
@@ -109,5 +111,5 @@ TEST_CASE("a warm keep-alive request allocates nothing, from its first byte to i
   }
   CHECK(allocated == 0);
   if (test::allocations_are_counted()) CHECK(test::allocation_count() > 0);
-  CHECK(f.worker.metrics().server(0, 0).connections_opened.value() == 1);
+  CHECK(f.metrics->server(0, 0).connections_opened.value() == 1);
 }

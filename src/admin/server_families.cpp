@@ -4,6 +4,7 @@
 namespace azulb::admin {
 namespace {
 
+using balance::AdminState;
 using balance::Health;
 using balance::ServerState;
 using prometheus::MetricType;
@@ -81,6 +82,16 @@ void append_histogram(const AdminSources& sources, Families& families, const cha
   families.push_back(family.take());
 }
 
+/// A sample for each of `states`: 1 for the one that is `now`.
+template <typename State>
+void add_one_of(Family& family, const Labels& labels, State now, std::initializer_list<State> states) {
+  for (const State state : states) {
+    Labels with_state = labels;
+    with_state.push_back({"state", std::string(balance::to_string(state))});
+    family.add(std::move(with_state), std::uint64_t{state == now ? 1U : 0U});
+  }
+}
+
 void append_states(const AdminSources& sources, Families& families) {
   struct Entry {
     const char* name;
@@ -94,7 +105,7 @@ void append_states(const AdminSources& sources, Families& families) {
        [](const ServerState& server) -> std::uint64_t { return server.ejected() ? 1 : 0; }},
       {"azulb_server_active_requests", "Requests under way at this server.",
        [](const ServerState& server) -> std::uint64_t { return server.active(); }},
-      {"azulb_server_weight", "Configured weight.",
+      {"azulb_server_weight", "Weight now, as configured or as set since.",
        [](const ServerState& server) -> std::uint64_t { return server.weight(); }},
   };
   for (const Entry& entry : entries) {
@@ -110,13 +121,18 @@ void append_states(const AdminSources& sources, Families& families) {
                 MetricType::Gauge);
   for_each_server(sources, [&](const Labels& labels, std::size_t upstream, std::size_t server) {
     const Health now = sources.upstreams[upstream].state->server(static_cast<std::uint32_t>(server)).health();
-    for (const Health state : {Health::unknown, Health::up, Health::down}) {
-      Labels with_state = labels;
-      with_state.push_back({"state", std::string(balance::to_string(state))});
-      health.add(std::move(with_state), std::uint64_t{state == now ? 1U : 0U});
-    }
+    add_one_of(health, labels, now, {Health::unknown, Health::up, Health::down});
   });
   families.push_back(health.take());
+
+  Family admin("azulb_server_admin_state", "1 for the state that was asked for, 0 for the others.",
+               MetricType::Gauge);
+  for_each_server(sources, [&](const Labels& labels, std::size_t upstream, std::size_t server) {
+    const auto& state = *sources.upstreams[upstream].state;
+    const AdminState now = state.server(static_cast<std::uint32_t>(server)).admin_state();
+    add_one_of(admin, labels, now, {AdminState::enabled, AdminState::draining, AdminState::disabled});
+  });
+  families.push_back(admin.take());
 }
 
 }  // namespace
@@ -131,8 +147,8 @@ void append_server_families(const AdminSources& sources, Families& families) {
                    "From the request sent to the head of this server's response.",
                    &ServerMetrics::response_time);
 
-  Family available("azulb_upstream_available_servers", "Servers that may be chosen: up and not ejected.",
-                   MetricType::Gauge);
+  Family available("azulb_upstream_available_servers",
+                   "Servers that may be chosen: up, enabled and not ejected.", MetricType::Gauge);
   for (std::size_t upstream = 0; upstream < sources.upstreams.size(); ++upstream) {
     available.add({{"upstream", sources.labels->upstreams[upstream].name}},
                   std::uint64_t{sources.upstreams[upstream].state->summary().eligible});

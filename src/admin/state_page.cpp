@@ -66,6 +66,8 @@ Json server_state(const AdminSources& sources, std::size_t upstream, std::size_t
   Json state = {{"name", server.name()},
                 {"address", server.address()},
                 {"weight", server.weight()},
+                {"configured_weight", server.configured_weight()},
+                {"admin_state", balance::to_string(server.admin_state())},
                 {"available", server.eligible()},
                 {"health", balance::to_string(server.health())},
                 {"health_since", iso_time(since_ns)},

@@ -1,27 +1,24 @@
 #include "azulb/balance/alias_table.hpp"
 
 #include <numeric>
-#include <utility>
 
 namespace azulb::balance {
 
-AliasTable::AliasTable(std::vector<std::uint32_t> weights) : weights_(std::move(weights)) {
-  columns_.reserve(weights_.size());
-  small_.reserve(weights_.size());
-  large_.reserve(weights_.size());
+AliasTable::AliasTable(std::size_t most_members) {
+  columns_.reserve(most_members);
+  small_.reserve(most_members);
+  large_.reserve(most_members);
 }
 
-void AliasTable::build(std::span<const std::uint32_t> members) {
+void AliasTable::build(std::span<const std::uint32_t> members, std::span<const std::uint32_t> weights) {
   columns_.clear();
   small_.clear();
   large_.clear();
-  const double sum =
-      std::accumulate(members.begin(), members.end(), 0.0,
-                      [this](double total, std::uint32_t member) { return total + weights_[member]; });
+  const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
   for (std::uint32_t column = 0; column < members.size(); ++column) {
     const std::uint32_t member = members[column];
     // 1 is the mean: what a column holds. `keep` is the member's whole weight until it is shared out below.
-    const double weight = weights_[member] * static_cast<double>(members.size()) / sum;
+    const double weight = weights[column] * static_cast<double>(members.size()) / sum;
     columns_.push_back(Column{weight, member, member});
     (weight < 1.0 ? small_ : large_).push_back(column);
   }

@@ -6,6 +6,7 @@ namespace azulb::balance {
 
 EligibleSet::EligibleSet(const UpstreamState& upstream) : upstream_(upstream) {
   members_.reserve(upstream.server_count());
+  weights_.reserve(upstream.server_count());
 }
 
 bool EligibleSet::refresh() {
@@ -14,8 +15,12 @@ bool EligibleSet::refresh() {
   if (generation == generation_) return false;
   generation_ = generation;
   members_.clear();
+  weights_.clear();
   for (std::uint32_t index = 0; index < upstream_.server_count(); ++index) {
-    if (upstream_.server(index).eligible()) members_.push_back(index);
+    const ServerState& server = upstream_.server(index);
+    if (!server.eligible()) continue;
+    members_.push_back(index);
+    weights_.push_back(server.weight());
   }
   return true;
 }

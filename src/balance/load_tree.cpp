@@ -109,15 +109,17 @@ std::optional<std::uint32_t> LoadTree::choose(const Choice& choice, std::uint64_
 
 /// Nobody is eligible, or a change is just on its way up: look at the servers themselves.
 std::optional<std::uint32_t> LoadTree::choose_by_scan(const Choice& choice, std::uint64_t& probes) {
-  Candidate best{none, {}};
-  for (std::uint32_t index = 0; index < servers_.size(); ++index) {
-    ++probes;
-    if (!is_tried(choice, index)) best = better(best, leaf(leaf_base_ + index));
+  for (;;) {
+    Candidate best{none, {}};
+    for (std::uint32_t index = 0; index < servers_.size(); ++index) {
+      ++probes;
+      if (!is_tried(choice, index)) best = better(best, leaf(leaf_base_ + index));
+    }
+    if (best.index == none) return std::nullopt;
+    const bool counted = ServerLoad::begin_within(*servers_[best.index], ServerLoad::unlimited);
+    update(best.index);
+    if (counted) return best.index;  // else it has just been taken out
   }
-  if (best.index == none) return std::nullopt;
-  ServerLoad::begin(*servers_[best.index]);
-  update(best.index);
-  return best.index;
 }
 
 bool LoadTree::take(const Candidate& candidate) {

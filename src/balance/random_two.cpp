@@ -13,12 +13,21 @@ namespace {
 class RandomTwoSelector final : public Selector {
  public:
   RandomTwoSelector(UpstreamState& upstream, std::uint64_t seed)
-      : Selector(upstream), eligible_(upstream), table_(weights_of(upstream)), random_(seed) {}
+      : Selector(upstream), eligible_(upstream), table_(upstream.server_count()), random_(seed) {}
 
  private:
   std::optional<std::uint32_t> place(const Choice& choice) override {
-    if (eligible_.refresh()) table_.build(eligible_.members());
-    if (!eligible_.has_untried(choice)) return std::nullopt;
+    // Each further round follows a server that was taken out between being picked and being counted on.
+    for (;;) {
+      if (eligible_.refresh()) table_.build(eligible_.members(), eligible_.weights());
+      if (!eligible_.has_untried(choice)) return std::nullopt;
+      const std::optional<std::uint32_t> best = pick(choice);
+      if (!best) return std::nullopt;
+      if (ServerLoad::begin_within(upstream_.server(*best), ServerLoad::unlimited)) return best;
+    }
+  }
+
+  std::optional<std::uint32_t> pick(const Choice& choice) {
     constexpr int most_picks = 8;
     std::optional<std::uint32_t> best;
     std::optional<std::uint32_t> second;
@@ -31,7 +40,6 @@ class RandomTwoSelector final : public Selector {
     if (!best) best = first_usable(choice, std::nullopt);
     if (best && !second && eligible_.members().size() > 1) second = first_usable(choice, best);
     if (second && is_less_loaded(*second, *best)) best = second;
-    if (best) ServerLoad::begin(upstream_.server(*best));
     return best;
   }
 

@@ -19,20 +19,20 @@ std::uint32_t Rotation::max_length(std::size_t members) {
   return static_cast<std::uint32_t>(std::max(shortest_limit, 8 * members));
 }
 
-Rotation::Rotation(std::vector<std::uint32_t> weights) : weights_(std::move(weights)) {
-  const std::uint64_t sum = std::accumulate(weights_.begin(), weights_.end(), std::uint64_t{0});
-  const auto longest = static_cast<std::size_t>(std::min<std::uint64_t>(sum, max_length(weights_.size())));
+Rotation::Rotation(std::span<const std::uint32_t> weights) : most_members_(weights.size()) {
+  const std::uint64_t sum = std::accumulate(weights.begin(), weights.end(), std::uint64_t{0});
+  const auto longest = static_cast<std::size_t>(std::min<std::uint64_t>(sum, max_length(most_members_)));
   turns_.reserve(longest);
   first_waiting_.reserve(longest + 1);
-  reduced_.reserve(weights_.size());
-  taken_.reserve(weights_.size());
-  next_waiting_.reserve(weights_.size());
-  due_.reserve(weights_.size());
+  reduced_.reserve(most_members_);
+  taken_.reserve(most_members_);
+  next_waiting_.reserve(most_members_);
+  due_.reserve(most_members_);
 }
 
-void Rotation::build(std::span<const std::uint32_t> members) {
+void Rotation::build(std::span<const std::uint32_t> members, std::span<const std::uint32_t> weights) {
   turns_.clear();
-  const std::uint32_t length = reduce_weights(members);
+  const std::uint32_t length = reduce_weights(weights);
   if (length == members.size()) {
     turns_.assign(members.begin(), members.end());
     return;
@@ -60,21 +60,20 @@ void Rotation::build(std::span<const std::uint32_t> members) {
 }
 
 /// Fills reduced_ and returns its sum, at most max_length().
-std::uint32_t Rotation::reduce_weights(std::span<const std::uint32_t> members) {
+std::uint32_t Rotation::reduce_weights(std::span<const std::uint32_t> weights) {
   std::uint32_t divisor = 0;
   std::uint64_t sum = 0;
-  for (const std::uint32_t member : members) {
-    divisor = std::gcd(divisor, weights_[member]);
-    sum += weights_[member];
+  for (const std::uint32_t weight : weights) {
+    divisor = std::gcd(divisor, weight);
+    sum += weight;
   }
-  const std::uint64_t longest = max_length(weights_.size());
+  const std::uint64_t longest = max_length(most_members_);
   const bool scale = divisor > 0 && sum / divisor > longest;
   // Each member keeps at least one turn, which may add one turn a member to what scaling gives.
-  const std::uint64_t target = longest - members.size();
+  const std::uint64_t target = longest - weights.size();
   reduced_.clear();
   std::uint64_t length = 0;
-  for (const std::uint32_t member : members) {
-    const std::uint64_t weight = weights_[member];
+  for (const std::uint64_t weight : weights) {
     const std::uint64_t reduced =
         scale ? std::max<std::uint64_t>(1, weight * target / sum) : weight / divisor;
     reduced_.push_back(static_cast<std::uint32_t>(reduced));

@@ -18,7 +18,7 @@ class RoundRobinSelector final : public Selector {
 
  private:
   std::optional<std::uint32_t> place(const Choice& choice) override {
-    if (eligible_.refresh()) rotation_.build(eligible_.members());
+    if (eligible_.refresh()) rotation_.build(eligible_.members(), eligible_.weights());
     if (!eligible_.has_untried(choice)) return std::nullopt;
     // Who must skip a server takes the next turn from the common counter, so that the server after it in the
     // rotation doesn't get all of its requests.
@@ -40,10 +40,8 @@ class RoundRobinSelector final : public Selector {
 
   bool take(const Choice& choice, std::uint32_t index) {
     ++probes_;
-    ServerState& server = upstream_.server(index);
-    if (is_tried(choice, index) || !server.eligible()) return false;
-    ServerLoad::begin(server);
-    return true;
+    return !is_tried(choice, index) &&
+           ServerLoad::begin_within(upstream_.server(index), ServerLoad::unlimited);
   }
 
   std::atomic<std::uint64_t>& turn_;

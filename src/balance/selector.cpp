@@ -17,8 +17,10 @@ std::optional<std::uint32_t> Selector::choose_and_acquire(const Choice& choice) 
 std::optional<std::uint32_t> Selector::place_on_ejected(const Choice& choice) {
   for (std::uint32_t index = 0; index < upstream_.server_count(); ++index) {
     ServerState& server = upstream_.server(index);
-    if (server.health() != Health::up || !server.ejected() || is_tried(choice, index)) continue;
-    ServerLoad::begin(server);
+    const ServerWord word = server.word();
+    if (word.health() != Health::up || !word.ejected() || !word.enabled() || is_tried(choice, index))
+      continue;
+    if (!ServerLoad::begin_if(server, word, word.stamp())) continue;
     upstream_.policy_->server_changed(index);
     return index;
   }

@@ -16,13 +16,27 @@ HealthSettings effective_health(const ServerSettings& settings) {
 
 }  // namespace
 
+std::string_view to_string(AdminState state) {
+  switch (state) {
+    case AdminState::enabled:
+      return "enabled";
+    case AdminState::draining:
+      return "draining";
+    case AdminState::disabled:
+      break;
+  }
+  return "disabled";
+}
+
 ServerState::ServerState(const ServerSettings& settings)
     : word_(0),
-      weight_(std::clamp<std::uint32_t>(settings.weight, 1, 65535)),
+      weight_(std::clamp<std::uint32_t>(settings.weight, 1, max_weight)),
+      configured_weight_(weight_.load()),
       checked_(settings.checked),
       name_(settings.name),
       address_(settings.address),
-      health_tracker_(effective_health(settings)) {
+      health_settings_(effective_health(settings)),
+      health_tracker_(health_settings_) {
   word_.store(static_cast<std::uint64_t>(health_tracker_.state()) << ServerWord::health_shift);
 }
 

@@ -14,6 +14,8 @@ std::string_view to_string(Availability availability) {
       return "awaiting_first_check";
     case Availability::ejected:
       return "ejected";
+    case Availability::drained:
+      return "drained";
     case Availability::down:
       break;
   }
@@ -22,8 +24,9 @@ std::string_view to_string(Availability availability) {
 
 Availability availability_of(const UpstreamSummary& summary) {
   if (summary.eligible > 0) return Availability::available;
-  if (summary.unknown > 0) return Availability::awaiting_first_check;
-  return summary.up > 0 ? Availability::ejected : Availability::down;
+  if (summary.awaited > 0) return Availability::awaiting_first_check;
+  if (summary.up > summary.withheld) return Availability::ejected;
+  return summary.withheld > 0 ? Availability::drained : Availability::down;
 }
 
 UpstreamState::UpstreamState(const UpstreamSettings& settings,
@@ -33,8 +36,9 @@ UpstreamState::UpstreamState(const UpstreamSettings& settings,
       outlier_(settings_.outlier, servers_),
       retry_budget_(settings_.retry.budget) {
   AZULB_ASSERT(!servers_.empty() && servers_.size() <= max_servers);
-  for (const auto& server : servers_)
-    eligible_seen_.push_back(server->eligible());
+  seen_.resize(servers_.size());
+  for (std::uint32_t index = 0; index < server_count(); ++index)
+    note_seen(index);
   const PolicyEntry* entry = find_policy(settings_.balance);
   AZULB_ASSERT(entry != nullptr);
   policy_ = entry->make(*this);
@@ -54,14 +58,44 @@ void UpstreamState::release(std::uint32_t index) {
 
 bool UpstreamState::record_check(std::uint32_t index, bool passed, std::string_view reason) {
   ServerState& server = *servers_[index];
-  const Health before = server.health_tracker_.state();
+  const std::uint64_t before = health_bits(server);
   if (!server.health_tracker_.record(passed, reason)) return false;
   // Only main changes these bits, so the difference is still right when other bits have changed meanwhile.
-  const auto difference =
-      static_cast<std::uint64_t>(before) ^ static_cast<std::uint64_t>(server.health_tracker_.state());
-  server.word_.fetch_xor(difference << ServerWord::health_shift);
-  eligible_seen_[index] = server.eligible();
+  server.word_.fetch_xor(before ^ health_bits(server));
+  note_seen(index);
   eligibility_changed(index);
+  return true;
+}
+
+std::uint64_t UpstreamState::health_bits(const ServerState& server) {
+  return static_cast<std::uint64_t>(server.health_tracker_.state()) << ServerWord::health_shift;
+}
+
+bool UpstreamState::set_admin_state(std::uint32_t index, AdminState state) {
+  ServerState& server = *servers_[index];
+  const AdminState before = server.admin_state();
+  if (before == state) return false;
+  if (before == AdminState::disabled) restart_health(server);
+  // As with health, only main changes these bits.
+  const auto difference = static_cast<std::uint64_t>(before) ^ static_cast<std::uint64_t>(state);
+  server.word_.fetch_xor(difference << ServerWord::admin_shift);
+  note_seen(index);
+  eligibility_changed(index);
+  return true;
+}
+
+void UpstreamState::restart_health(ServerState& server) {
+  const std::uint64_t before = health_bits(server);
+  server.health_tracker_ = HealthTracker(server.health_settings_);
+  server.word_.fetch_xor(before ^ health_bits(server));
+}
+
+bool UpstreamState::set_weight(std::uint32_t index, std::uint32_t weight) {
+  AZULB_ASSERT(weight >= 1 && weight <= max_weight);
+  if (servers_[index]->weight_.exchange(weight) == weight) return false;
+  note_seen(index);
+  policy_->weight_changed(index);
+  generation_.fetch_add(1, std::memory_order_acq_rel);
   return true;
 }
 
@@ -75,17 +109,21 @@ std::vector<std::uint32_t> UpstreamState::expire_ejections(std::int64_t now_ms) 
   std::vector<std::uint32_t> returned;
   outlier_.expire(now_ms, returned);
   for (const std::uint32_t index : returned) {
-    eligible_seen_[index] = servers_[index]->eligible();
+    note_seen(index);
     eligibility_changed(index);
   }
   for (std::uint32_t index = 0; index < server_count(); ++index) {
-    const bool eligible = servers_[index]->eligible();
-    if (eligible == eligible_seen_[index]) continue;
-    eligible_seen_[index] = eligible;
-    eligibility_changed(index);
+    const Seen before = seen_[index];
+    note_seen(index);
+    if (seen_[index].weight != before.weight) policy_->weight_changed(index);
+    if (seen_[index] != before) eligibility_changed(index);
   }
   policy_->reconcile();
   return returned;
+}
+
+void UpstreamState::note_seen(std::uint32_t index) {
+  seen_[index] = {servers_[index]->eligible(), servers_[index]->weight()};
 }
 
 void UpstreamState::eligibility_changed(std::uint32_t index) {
@@ -102,7 +140,12 @@ UpstreamSummary UpstreamState::summary() const {
     if (word.health() == Health::down) ++summary.down;
     if (word.health() == Health::unknown) ++summary.unknown;
     if (word.ejected()) ++summary.ejected;
+    if (word.admin_state() == AdminState::draining) ++summary.draining;
+    if (word.admin_state() == AdminState::disabled) ++summary.disabled;
     if (word.eligible()) ++summary.eligible;
+    if (!word.enabled() && word.health() == Health::up) ++summary.withheld;
+    if (!word.enabled()) continue;
+    if (word.health() == Health::unknown) ++summary.awaited;
     if (word.health() != Health::up || !word.ejected()) continue;
     const std::int64_t until_ms = server->ejected_until_ms();
     const bool sooner = summary.next_return_ms == 0 || until_ms < summary.next_return_ms;

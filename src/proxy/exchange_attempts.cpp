@@ -59,7 +59,9 @@ void Exchange::wait_for_server() {
   const bool checked = upstream.snapshot->config->health.has_value();
   const bool returns_in_time =
       summary.next_return_ms != 0 && summary.next_return_ms - worker_.loop().now_ms() <= patience_ms;
-  if (!checked && !returns_in_time) return reply_error(ErrorWord::no_server, "no server is available");
+  const bool drained = summary.draining + summary.disabled > 0;  // whoever did that may undo it
+  if (!checked && !returns_in_time && !drained)
+    return reply_error(ErrorWord::no_server, "no server is available");
   if (upstream.snapshot->waiting.fetch_add(1, std::memory_order_relaxed) >=
       upstream.snapshot->config->queue) {
     upstream.snapshot->waiting.fetch_sub(1, std::memory_order_relaxed);

@@ -61,7 +61,9 @@ void WorkerSnapshot::build_upstream(WorkerUpstream& upstream, std::size_t index,
 void WorkerSnapshot::server_changed(std::uint32_t index, std::uint32_t server) {
   WorkerUpstream& upstream = upstreams_[index];
   balance::UpstreamState& state = *upstream.snapshot->state;
-  if (state.server(server).health() == balance::Health::down) {
+  const balance::ServerWord word = state.server(server).word();
+  upstream.servers[server].pool->keep_idle(word.enabled());
+  if (word.health() == balance::Health::down) {
     upstream.servers[server].awaiting.for_each(
         [](Attempt& attempt) { attempt.exchange().server_went_down(); });
     upstream.servers[server].pool->close_idle();

@@ -24,6 +24,10 @@ std::string label(const ProbeTarget& target) {
   return server.name() == server.address() ? server.address() : server.name() + " (" + server.address() + ")";
 }
 
+bool is_disabled(const ProbeTarget& target) {
+  return target.state->server(target.server).admin_state() == balance::AdminState::disabled;
+}
+
 void log_change(const ProbeTarget& target, const std::string& reason) {
   const balance::UpstreamSummary summary = target.state->summary();
   const bool up = target.state->server(target.server).health() == balance::Health::up;
@@ -75,6 +79,7 @@ void Prober::stop() {
 void Prober::begin(std::uint32_t index) {
   Check& check = checks_[index];
   check.started_ms = loop_.now_ms();
+  if (is_disabled(check.target)) return schedule_next(index);
   check.running = &probes_->create(*this, index);
   check.running->begin();
 }
@@ -84,6 +89,7 @@ void Prober::decided(std::uint32_t index, bool passed, const std::string& reason
   check.running = nullptr;
   check.hindrance_told = false;
   const ProbeTarget& target = check.target;
+  if (is_disabled(target)) return schedule_next(index);  // meanwhile
   const bool changed = target.state->record_check(target.server, passed, reason);
   schedule_next(index);
   if (!changed) return;
@@ -107,7 +113,9 @@ std::int64_t Prober::wait_ms(std::uint32_t index) {
   Check& check = checks_[index];
   const ProbeTarget& target = check.target;
   const bool first = std::exchange(check.first, false);
-  const bool between = target.state->server(target.server).health_tracker().between_states();
+  // A disabled server is looked after often: one that is enabled again gets its first check soon.
+  const bool between =
+      target.state->server(target.server).health_tracker().between_states() || is_disabled(target);
   const auto interval_ms =
       static_cast<double>((between ? target.health.fast_interval : target.health.interval).count());
   // All first checks begin at once; the second ones take their places within the interval.

@@ -140,7 +140,8 @@ void ServerPool::give_back(ServerConnection& connection) {
     return;
   }
   const bool used_up = settings_.requests > 0 && connection.requests_ >= settings_.requests;
-  if (!connection.codec_.reusable() || used_up || idle_count_ >= settings_.connections) {
+  const bool room = keeps_idle_ && idle_count_ < settings_.connections;
+  if (!connection.codec_.reusable() || used_up || !room) {
     dispose(connection);
     return;
   }
@@ -193,6 +194,11 @@ void ServerPool::close_idle() {
     while (!idle->empty())
       remove_idle(idle->front());
   }
+}
+
+void ServerPool::keep_idle(bool keep) {
+  keeps_idle_ = keep;
+  if (!keep) close_idle();
 }
 
 void ServerPool::close_all() {

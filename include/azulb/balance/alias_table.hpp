@@ -1,6 +1,7 @@
 // Weighted random picks in constant time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -12,10 +13,10 @@ namespace azulb::balance {
 /// Walker's alias method, built as Vose does. One thread at a time; build() allocates nothing.
 class AliasTable {
  public:
-  /// `weights`: of all members that will ever be built from, by index; each at least 1.
-  explicit AliasTable(std::vector<std::uint32_t> weights);
+  explicit AliasTable(std::size_t most_members);
 
-  void build(std::span<const std::uint32_t> members);
+  /// `weights`: of the members, in their order; each at least 1.
+  void build(std::span<const std::uint32_t> members, std::span<const std::uint32_t> weights);
   bool empty() const { return columns_.empty(); }
   /// A member, each as likely as its weight. The table must not be empty.
   std::uint32_t pick(base::Random& random) const;
@@ -27,7 +28,6 @@ class AliasTable {
     std::uint32_t alias;
   };
 
-  const std::vector<std::uint32_t> weights_;
   std::vector<Column> columns_;
   std::vector<std::uint32_t> small_;  // scratch of build()
   std::vector<std::uint32_t> large_;

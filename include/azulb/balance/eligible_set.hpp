@@ -16,10 +16,12 @@ class EligibleSet {
   explicit EligibleSet(const UpstreamState& upstream);
 
   /// Looks at the servers again if the generation has moved. True if it had: rebuild what depends on the
-  /// members.
+  /// members or their weights.
   bool refresh();
   /// Indexes, ascending.
   std::span<const std::uint32_t> members() const { return members_; }
+  /// Of the members, in their order.
+  std::span<const std::uint32_t> weights() const { return weights_; }
   /// Whether some member is not in `choice.tried`.
   bool has_untried(const Choice& choice) const {
     return members_.size() > choice.tried.size() || any_untried(choice);
@@ -31,6 +33,7 @@ class EligibleSet {
   const UpstreamState& upstream_;
   std::uint64_t generation_ = 0;
   std::vector<std::uint32_t> members_;
+  std::vector<std::uint32_t> weights_;
 };
 
 }  // namespace azulb::balance

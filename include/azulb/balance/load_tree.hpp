@@ -1,9 +1,9 @@
 // The least-connections structure: a lock-free tournament over all servers of an upstream, shared by all
 // workers.
 //
-// Leaves are the servers' own words (active, eligible, stamp). An inner node names the better of its two
-// children's winners: fewer (active + 1) / weight, then longer not chosen, then lower index. After a word
-// changes, the changer renews every node on the path to the root, twice where the first compare-and-swap
+// Leaves are the servers' own words (active, eligible, stamp) and weights. An inner node names the better of
+// its two children's winners: fewer (active + 1) / weight, then longer not chosen, then lower index. After a
+// word changes, the changer renews every node on the path to the root, twice where the first compare-and-swap
 // fails: whoever made it fail has then begun after our change, or our second try succeeds (P. Jayanti,
 // f-arrays, PODC 2002). A node also carries a tag of the winner's word as it was when it won. Whoever meets a
 // winner whose word has moved on knows that a change is on its way up, and helps. A choice takes the root's

@@ -65,6 +65,8 @@ class Policy {
   virtual std::unique_ptr<Selector> make_selector(std::uint64_t seed) = 0;
   /// The active count or the eligibility of a server has changed.
   virtual void server_changed(std::uint32_t index) { static_cast<void>(index); }
+  /// Main thread only; the generation moves afterwards.
+  virtual void weight_changed(std::uint32_t index) { server_changed(index); }
   /// From main's ticker: servers may have changed without a call of server_changed (by an exchange that began
   /// with an earlier snapshot).
   virtual void reconcile() {}

@@ -4,11 +4,23 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <string>
+#include <string_view>
 
 #include "azulb/balance/health_tracker.hpp"
 
 namespace azulb::balance {
+
+/// What the people who run azulb want of a server, changed while it runs.
+enum class AdminState : std::uint8_t {
+  enabled,
+  draining,  // is given nothing new; what runs goes on, health checks too
+  disabled,  // as draining, and it is not checked either
+};
+
+/// "enabled", "draining", "disabled".
+std::string_view to_string(AdminState state);
 
 /// One atomic word holds all that choosing looks at, so that a choice is one compare-and-swap and eligibility
 /// can never be torn between two fields.
@@ -17,23 +29,30 @@ struct ServerWord {
   static constexpr unsigned health_shift = 24;                     // two bits: Health
   static constexpr std::uint64_t health_mask = 3ULL << health_shift;
   static constexpr std::uint64_t ejected_bit = 1ULL << 26U;
-  static constexpr unsigned stamp_shift = 27;  // when it was last chosen; counts choices, wraps at 2^37
+  static constexpr unsigned admin_shift = 27;  // two bits: AdminState
+  static constexpr std::uint64_t admin_mask = 3ULL << admin_shift;
+  static constexpr unsigned stamp_shift = 29;  // when it was last chosen; counts choices, wraps at 2^35
 
   std::uint64_t bits = 0;
 
   std::uint32_t active() const { return static_cast<std::uint32_t>(bits & active_mask); }
   Health health() const { return static_cast<Health>((bits & health_mask) >> health_shift); }
   bool ejected() const { return (bits & ejected_bit) != 0; }
+  AdminState admin_state() const { return static_cast<AdminState>((bits & admin_mask) >> admin_shift); }
+  bool enabled() const { return (bits & admin_mask) == 0; }
   bool eligible() const {
-    return (bits & (health_mask | ejected_bit)) == static_cast<std::uint64_t>(Health::up) << health_shift;
+    return (bits & (health_mask | ejected_bit | admin_mask)) == static_cast<std::uint64_t>(Health::up)
+                                                                    << health_shift;
   }
   std::uint64_t stamp() const { return bits >> stamp_shift; }
 };
 
+inline constexpr std::uint32_t max_weight = 65535;
+
 struct ServerSettings {
   std::string name;          // as written, else the address's text; unique within its upstream
   std::string address;       // text, for logs and metrics
-  std::uint32_t weight = 1;  // 1..65535
+  std::uint32_t weight = 1;  // 1..max_weight
   bool checked = false;      // has active health checks; a server without is always up
   HealthSettings health;
 };
@@ -47,14 +66,17 @@ class alignas(64) ServerState {
 
   const std::string& name() const { return name_; }
   const std::string& address() const { return address_; }
-  std::uint32_t weight() const { return weight_; }
+  std::uint32_t weight() const { return weight_.load(std::memory_order_seq_cst); }
+  /// As the configuration has it, whatever was set since.
+  std::uint32_t configured_weight() const { return configured_weight_; }
   bool checked() const { return checked_; }
 
   ServerWord word() const { return ServerWord{word_.load(std::memory_order_seq_cst)}; }
   std::uint32_t active() const { return word().active(); }
   Health health() const { return word().health(); }
   bool ejected() const { return word().ejected(); }
-  /// Up and not ejected: may be chosen.
+  AdminState admin_state() const { return word().admin_state(); }
+  /// Up, enabled and not ejected: may be chosen.
   bool eligible() const { return word().eligible(); }
   /// Monotonic milliseconds; 0 when not ejected.
   std::int64_t ejected_until_ms() const { return ejected_until_ms_.load(std::memory_order_acquire); }
@@ -75,10 +97,12 @@ class alignas(64) ServerState {
   std::atomic<std::uint32_t> consecutive_errors_{0};
   std::atomic<std::uint32_t> consecutive_5xx_{0};
   std::atomic<std::uint32_t> ejections_in_a_row_{0};
-  std::uint32_t weight_;
+  std::atomic<std::uint32_t> weight_;
+  std::uint32_t configured_weight_;
   bool checked_;
   std::string name_;
   std::string address_;
+  HealthSettings health_settings_;  // those that hold: a server without checks is up
   HealthTracker health_tracker_;
 };
 
@@ -87,7 +111,9 @@ class ServerLoad {
  public:
   /// Counts unconditionally.
   static void begin(ServerState& server);
-  /// Counts if the server is eligible and would then have at most `limit` requests.
+  static constexpr std::uint32_t unlimited = std::numeric_limits<std::uint32_t>::max();
+  /// Counts if the server is eligible and would then have at most `limit` requests, in one step: a server
+  /// that was taken out is never given another.
   static bool begin_within(ServerState& server, std::uint32_t limit);
   /// Counts and stamps if the word is still `expected`.
   static bool begin_if(ServerState& server, ServerWord expected, std::uint64_t stamp);

@@ -30,8 +30,12 @@ struct UpstreamSummary {
   std::uint32_t down = 0;
   std::uint32_t unknown = 0;  // waiting for the first verdict
   std::uint32_t ejected = 0;
-  std::uint32_t eligible = 0;  // up and not ejected
-  /// When the first server that is up and ejected comes back (monotonic milliseconds); 0 = none is.
+  std::uint32_t draining = 0;
+  std::uint32_t disabled = 0;
+  std::uint32_t eligible = 0;  // up, enabled and not ejected
+  std::uint32_t awaited = 0;   // enabled, without a verdict yet
+  std::uint32_t withheld = 0;  // up, but draining or disabled
+  /// When the first server that is up, enabled and ejected comes back (monotonic milliseconds); 0 = none is.
   std::int64_t next_return_ms = 0;
 };
 
@@ -39,10 +43,11 @@ struct UpstreamSummary {
 enum class Availability : std::uint8_t {
   available,
   awaiting_first_check,  // no server is eligible, but one has no verdict yet: wait
-  ejected,               // every server that is up is ejected: next_return_ms says until when
+  ejected,               // every server that may serve is ejected: next_return_ms says until when
+  drained,               // servers are up, but those are draining or disabled
   down,                  // no server is up
 };
-/// "available", "awaiting_first_check", "ejected", "down".
+/// "available", "awaiting_first_check", "ejected", "drained", "down".
 std::string_view to_string(Availability availability);
 Availability availability_of(const UpstreamSummary& summary);
 
@@ -74,11 +79,17 @@ class UpstreamState {
 
   /// Requests under way on all servers.
   std::uint64_t total_active() const { return total_active_.load(std::memory_order_relaxed); }
-  /// Moves whenever a server becomes eligible or stops being so.
+  /// Moves whenever a server becomes eligible or stops being so, and when a weight changes.
   std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
   /// Main: a health check of this server has finished. True if its state flipped: log it, once.
   bool record_check(std::uint32_t index, bool passed, std::string_view reason);
+  /// Main. Once it has returned no worker gives this server another request unless it is enabled; ask
+  /// active() then whether it still has some. A server that was disabled begins anew when it no longer is, as
+  /// its `initial` says: what the last check saw was long ago. True if the state was another.
+  bool set_admin_state(std::uint32_t index, AdminState state);
+  /// Main; 1 to max_weight. True if the weight was another.
+  bool set_weight(std::uint32_t index, std::uint32_t weight);
   /// Workers: how an attempt ended, for the passive checks. Says if this call ejected the server.
   Ejection record_outcome(std::uint32_t index, Outcome outcome, std::int64_t now_ms);
   /// Main's ticker, some ten times a second: ends ejections whose time is over and returns those servers;
@@ -95,13 +106,23 @@ class UpstreamState {
  private:
   friend class Selector;
 
+  /// What main last knew of a server, to find what was changed through another UpstreamState.
+  struct Seen {
+    bool eligible = false;
+    std::uint32_t weight = 0;
+    bool operator==(const Seen&) const = default;
+  };
+
+  static std::uint64_t health_bits(const ServerState& server);
+  void restart_health(ServerState& server);
   void eligibility_changed(std::uint32_t index);
+  void note_seen(std::uint32_t index);
 
   const UpstreamSettings settings_;
   const std::vector<std::shared_ptr<ServerState>> servers_;
   Outlier outlier_;
   RetryBudget retry_budget_;
-  std::vector<bool> eligible_seen_;  // main: as of the last reconciliation
+  std::vector<Seen> seen_;  // main: as of the last reconciliation
   std::unique_ptr<Policy> policy_;
   alignas(64) std::atomic<std::uint64_t> generation_{1};
   alignas(64) std::atomic<std::uint64_t> total_active_{0};

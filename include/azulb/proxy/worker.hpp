@@ -53,8 +53,9 @@ class Worker {
   /// Closes every client connection at once.
   void abort_all();
 
-  /// A server's health or ejection has changed: waiting exchanges try again, and attempts that wait for an
-  /// answer of a server that went down are ended. Loop's thread.
+  /// A server's health, ejection, administrative state or weight has changed: waiting exchanges try again,
+  /// attempts that wait for an answer of a server that went down are ended, and one that is not enabled keeps
+  /// no idle connections. Loop's thread.
   void server_changed(std::uint32_t upstream, std::uint32_t server);
 
   // For client connections, exchanges and attempts:

@@ -39,8 +39,9 @@ struct ProbeTarget {
 };
 
 /// Checks each target at once, then every `interval` (`fast_interval` while its state may be about to
-/// change), give or take `jitter`. Never two checks of a server at a time; each on a connection of its own.
-/// The loop's thread only. May be stopped or destroyed at any time, also by its observer.
+/// change), give or take `jitter`; a disabled server is not asked. Never two checks of a server at a time;
+/// each on a connection of its own. The loop's thread only. May be stopped or destroyed at any time, also by
+/// its observer.
 class Prober {
  public:
   /// A server has come up or gone down: its state is changed and logged already.

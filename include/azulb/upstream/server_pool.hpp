@@ -165,6 +165,8 @@ class ServerPool {
   /// Connections begin with a PROXY header: each client connection needs its own.
   bool speaks_proxy_protocol() const { return settings_.proxy_protocol != 0; }
   void close_idle();
+  /// False: idle connections are closed, now and whenever one is given back.
+  void keep_idle(bool keep);
   /// Also what the ends of tunnels are still being sent over.
   void close_all();
 
@@ -187,6 +189,7 @@ class ServerPool {
   /// Ended tunnels whose last bytes the server has not taken yet; the write timeout watches over them.
   base::IntrusiveList<ServerConnection, ServerConnection> flushing_;
   std::uint64_t idle_count_ = 0;
+  bool keeps_idle_ = true;
   net::TimerList& idle_timeout_;
   tls::Resumption resumption_;
 };

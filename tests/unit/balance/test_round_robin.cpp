@@ -16,7 +16,7 @@ std::vector<std::uint32_t> turns_of(const std::vector<std::uint32_t>& weights) {
   Rotation rotation(weights);
   std::vector<std::uint32_t> members(weights.size());
   std::iota(members.begin(), members.end(), 0U);
-  rotation.build(members);
+  rotation.build(members, weights);
   return {rotation.turns().begin(), rotation.turns().end()};
 }
 

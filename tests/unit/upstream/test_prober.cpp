@@ -286,3 +286,25 @@ TEST_CASE("a prober may be stopped or destroyed with checks under way, and by it
     CHECK(test::run_until(f.loop, [&] { return server.checks() > checks; }));
   }
 }
+
+TEST_CASE("a draining server is checked on; a disabled one is not, and again as soon as it is enabled") {
+  Fixture f;
+  f.health.interval = f.health.fast_interval = milliseconds(1);
+  ScriptedServer draining(f.loop, loopback());
+  ScriptedServer disabled(f.loop, loopback());
+  f.add(draining.address());
+  f.add(disabled.address());
+  f.start();
+  CHECK(test::run_until(f.loop, [&] { return f.changes.size() == 2; }));
+  f.state->set_admin_state(0, balance::AdminState::draining);
+  f.state->set_admin_state(1, balance::AdminState::disabled);
+  const std::size_t of_draining = draining.checks();
+  const std::size_t of_disabled = disabled.checks();
+  CHECK(test::run_until(f.loop, [&] { return draining.checks() >= of_draining + 10; }));
+  CHECK(disabled.checks() <= of_disabled + 1);  // one may have been under way
+  CHECK(f.changes.size() == 2);
+  f.state->set_admin_state(1, balance::AdminState::enabled);
+  CHECK(f.state->server(1).health() == Health::unknown);
+  CHECK(test::run_until(f.loop, [&] { return f.state->server(1).health() == Health::up; }));
+  CHECK(f.changes.size() == 3);
+}

@@ -217,3 +217,25 @@ TEST_CASE("a pool may go with idle connections before the loop's turn ends") {
   CHECK(f.connections.live() == 0);
   CHECK(f.is_closed(f.servers[0]));
 }
+
+TEST_CASE("a pool that is to keep nothing closes what is idle, and what is given back, until it may again") {
+  Fixture f;
+  upstream::ServerPool& pool = f.make_pool();
+  Lease one = f.connect();
+  Lease two = f.connect();
+  f.exchange(one, f.servers[0]);
+  f.exchange(two, f.servers[1]);
+  one.release();
+  CHECK(pool.idle_count() == 1);
+  pool.keep_idle(false);
+  CHECK(pool.idle_count() == 0);
+  CHECK(f.is_closed(f.servers[0]));
+  two.release();
+  CHECK(pool.idle_count() == 0);
+  CHECK(f.is_closed(f.servers[1]));
+  pool.keep_idle(true);
+  Lease three = f.connect();
+  f.exchange(three, f.servers[2]);
+  three.release();
+  CHECK(pool.idle_count() == 1);
+}

@@ -3,9 +3,7 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
-
-#include "azulb/base/assert.hpp"
+#include <utility>
 
 namespace azulb::http2 {
 
@@ -14,35 +12,16 @@ using http::StreamFailure;
 
 namespace {
 
-// What may be on its way to us over all streams; each alone has 65,535 bytes, the protocol's initial window.
-constexpr std::int32_t connection_window_bytes = 1024 * 1024;
-// What is kept for paused streams before they hold up the connection.
-constexpr std::size_t held_bytes_limit = 1024 * 1024;
 // Frames that wait to be sent besides bodies: four for each stream (heads, a window, a reset), and these.
 constexpr std::size_t waiting_frames_limit = 4096;
-
-std::array<char, 17> goaway_frame(std::int32_t last_stream_id, std::uint32_t error_code) {
-  std::array<char, 17> frame{0, 0, 8, NGHTTP2_GOAWAY};
-  for (unsigned i = 0; i < 4; ++i) {
-    frame[9 + i] = static_cast<char>(static_cast<std::uint32_t>(last_stream_id) >> (24 - 8 * i));
-    frame[13 + i] = static_cast<char>(error_code >> (24 - 8 * i));
-  }
-  return frame;
-}
 
 }  // namespace
 
 ClientCodec::ClientCodec(net::Connection& connection, CodecScratch& scratch,
                          const ClientCodecSettings& settings, http::StreamAcceptor& acceptor)
-    : connection_(connection),
-      scratch_(scratch),
+    : Multiplexer(connection, scratch, End::to_client, settings.limits.header_bytes),
       settings_(settings),
-      acceptor_(acceptor),
-      session_(make_server_session(*this)) {}
-
-ClientCodec::~ClientCodec() {
-  AZULB_ASSERT(streams_.empty());
-}
+      acceptor_(acceptor) {}
 
 void ClientCodec::start() {
   const auto header_list_bytes =
@@ -53,10 +32,8 @@ void ClientCodec::start() {
       {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
       {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
   }};
-  nghttp2_submit_settings(session(), NGHTTP2_FLAG_NONE, entries.data(), entries.size());
-  nghttp2_session_set_local_window_size(session(), NGHTTP2_FLAG_NONE, 0, connection_window_bytes);
+  begin(entries);
   update_timer();
-  wants_work();
 }
 
 void ClientCodec::drain() {
@@ -76,9 +53,7 @@ void ClientCodec::break_off() {
 
 std::size_t ClientCodec::on_bytes(std::span<const char> bytes) {
   if (phase_ != Phase::open || cut_off_) return bytes.size();
-  receiving_ = true;
-  const int status = receive(bytes);
-  receiving_ = false;
+  const int status = feed(bytes);
   // Resets of requests beyond the streams agreed on, for one: nghttp2 bounds answers to PING and SETTINGS
   // only.
   if (nghttp2_session_get_outbound_queue_size(session()) > waiting_frames_limit + 4 * settings_.streams) {
@@ -92,24 +67,6 @@ std::size_t ClientCodec::on_bytes(std::span<const char> bytes) {
   update_timer();
   wants_work();  // what all this led to leaves in one write, at the end of the turn
   return bytes.size();
-}
-
-int ClientCodec::receive(std::span<const char> bytes) {
-  while (!bytes.empty() && !cut_off_) {
-    const std::size_t run = scanner_.scan(bytes);
-    if (run > 0) {
-      const ssize_t status =
-          nghttp2_session_mem_recv(session(), reinterpret_cast<const std::uint8_t*>(bytes.data()), run);
-      if (status < 0) return static_cast<int>(status);
-    }
-    if (scanner_.found() && !cut_off_) judge_frame(scanner_.frame());
-    bytes = bytes.subspan(run);
-  }
-  return 0;
-}
-
-void ClientCodec::on_deferred() {
-  work();
 }
 
 void ClientCodec::on_drained() {
@@ -126,96 +83,15 @@ void ClientCodec::work() {
   produce();
   tell_streams();
   if (phase_ != Phase::open) return;
-  const bool all_said =
-      nghttp2_session_want_read(session()) == 0 && nghttp2_session_want_write(session()) == 0;
-  if (all_said || (half_closed_ && streams_.empty())) {
+  if (all_said() || (half_closed_ && streams_.empty())) {
     finish();
   } else {
     update_timer();
   }
 }
 
-void ClientCodec::tell_streams() {
-  while (!to_tell_.empty()) {
-    ClientStream& stream = to_tell_.pop_front();
-    stream.tell();
-    if (!stream.over()) continue;
-    forget(stream);
-  }
-}
-
-void ClientCodec::forget(ClientStream& stream) {
-  stream.base::ListNode<OpenStreams>::unlink();
-  stream.base::ListNode<StreamsToTell>::unlink();
-  stream.base::ListNode<StreamsToSend>::unlink();
-  stream.retire();
-}
-
-void ClientCodec::produce() {
-  if (receiving_ || producing_ || phase_ != Phase::open) return;
-  producing_ = true;
-  const int status = produce_frames();
-  if (std::exchange(taken_by_reference_, false)) connection_.flush();
-  to_send_.for_each([](ClientStream& stream) { stream.output_settled(); });
-  producing_ = false;
-  if (status < 0) session_failed(status);
-}
-
-int ClientCodec::produce_frames() {
-  for (;;) {
-    if (connection_.queued_bytes() > net::queue_high_bytes) {
-      connection_.flush();
-      if (connection_.queued_bytes() > net::queue_high_bytes) return 0;  // on_drained goes on
-    }
-    const std::uint8_t* frame = nullptr;
-    const ssize_t size = nghttp2_session_mem_send(session(), &frame);
-    if (size <= 0) return static_cast<int>(size);
-    const auto size_bytes = static_cast<std::size_t>(size);
-    std::memcpy(connection_.write_scratch(size_bytes).data(), frame, size_bytes);
-    connection_.commit_scratch(size_bytes);
-  }
-}
-
-int ClientCodec::send_body(ClientStream& stream, const std::uint8_t* frame_head, std::size_t size_bytes) {
-  constexpr std::size_t frame_head_bytes = 9;
-  constexpr std::size_t copied_bytes = 2048;  // as much as goes into one part with the frame's head
-  const std::span<const char> body = stream.take_body(size_bytes);
-  const bool copied = size_bytes <= copied_bytes;
-  const std::size_t in_place = frame_head_bytes + (copied ? size_bytes : 0);
-  char* to = connection_.write_scratch(in_place).data();
-  std::memcpy(to, frame_head, frame_head_bytes);
-  if (copied && size_bytes > 0) std::memcpy(to + frame_head_bytes, body.data(), size_bytes);
-  connection_.commit_scratch(in_place);
-  if (copied) return 0;
-  connection_.write(body);
-  taken_by_reference_ = true;
-  return 0;
-}
-
-void ClientCodec::to_tell(ClientStream& stream) {
-  if (!stream.base::ListNode<StreamsToTell>::linked()) to_tell_.push_back(stream);
-  wants_work();
-}
-
-void ClientCodec::to_send(ClientStream& stream) {
-  if (!stream.base::ListNode<StreamsToSend>::linked()) to_send_.push_back(stream);
-  wants_work();
-}
-
-void ClientCodec::body_held(std::size_t size_bytes) {
-  held_bytes_ += size_bytes;
-  if (held_bytes_ <= held_bytes_limit) {
-    body_taken(size_bytes);
-  } else {
-    unconsumed_bytes_ += size_bytes;
-  }
-}
-
-void ClientCodec::held_body_taken(std::size_t size_bytes) {
-  held_bytes_ -= size_bytes;
-  if (held_bytes_ <= held_bytes_limit && unconsumed_bytes_ > 0)
-    body_taken(std::exchange(unconsumed_bytes_, 0));
-  wants_work();
+void ClientCodec::count_flood(Flood kind) {
+  (*settings_.floods)[static_cast<std::size_t>(kind)].add();
 }
 
 // ---- timers and the end
@@ -246,7 +122,7 @@ void ClientCodec::update_timer() {
 void ClientCodec::on_timeout() {
   switch (std::exchange(wait_, Wait::none)) {
     case Wait::head:
-      if (block_stream_ != nullptr) head_timed_out(*block_stream_);
+      if (block_stream_ != nullptr) head_timed_out(static_cast<ClientStream&>(*block_stream_));
       return;
     case Wait::idle:
       no_more_requests();
@@ -288,26 +164,13 @@ void ClientCodec::on_failure(int system_error) {
 void ClientCodec::session_failed(int error) {
   std::uint32_t code = NGHTTP2_INTERNAL_ERROR;
   if (error == NGHTTP2_ERR_FLOODED) {
-    (*settings_.floods)[static_cast<std::size_t>(Flood::unread_reply)].add();
+    count_flood(Flood::unread_reply);
     code = NGHTTP2_ENHANCE_YOUR_CALM;
   } else if (error == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
     code = NGHTTP2_PROTOCOL_ERROR;
   }
-  // The session can't say it any more.
-  const auto frame = goaway_frame(nghttp2_session_get_last_proc_stream_id(session()), code);
-  connection_.write(frame);
-  connection_.flush();
+  say_goodbye(nghttp2_session_get_last_proc_stream_id(session()), code);
   finish();
-}
-
-void ClientCodec::end_streams(const StreamFailure& failure) {
-  block_stream_ = nullptr;
-  while (!streams_.empty()) {
-    ClientStream& stream = streams_.front();
-    stream.base::ListNode<OpenStreams>::unlink();
-    stream.end_with_connection(failure);
-    forget(stream);
-  }
 }
 
 void ClientCodec::finish() {

@@ -11,15 +11,6 @@ using http::Flood;
 
 namespace {
 
-constexpr std::size_t frame_head_bytes = 9;
-// One frame carries 16 KiB of a header block: what the limits allow, and more for a client that cuts small.
-constexpr std::size_t frame_bytes = 16 * 1024;
-constexpr std::size_t spare_continuations = 8;
-
-ClientStream* stream_of(nghttp2_session* session, std::int32_t stream_id) {
-  return static_cast<ClientStream*>(nghttp2_session_get_stream_user_data(session, stream_id));
-}
-
 /// A nonce as RFC 6455 section 4.1 wants it: 16 bytes in base64.
 std::array<char, 24> make_websocket_key(base::Random& random) {
   constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -42,23 +33,6 @@ bool is_clients_fault(std::uint32_t error_code) {
 
 }  // namespace
 
-void ClientCodec::allow(Flood kind) {
-  if (!cut_off_ && !guard_.allows(kind, loop().now_ms())) flood(kind);
-}
-
-void ClientCodec::flood(Flood kind) {
-  if (cut_off_) return;
-  (*settings_.floods)[static_cast<std::size_t>(kind)].add();
-  cut_off(NGHTTP2_ENHANCE_YOUR_CALM);
-}
-
-void ClientCodec::cut_off(std::uint32_t error_code) {
-  if (cut_off_) return;
-  cut_off_ = true;
-  nghttp2_session_terminate_session(session(), error_code);
-  wants_work();
-}
-
 /// RFC 9113 sections 5.1 and 5.1.1. nghttp2 remembers no closed streams and ignores what comes for them.
 void ClientCodec::judge_stream_id(std::int32_t stream_id) {
   switch (history_.past(stream_id)) {
@@ -67,40 +41,15 @@ void ClientCodec::judge_stream_id(std::int32_t stream_id) {
     case StreamHistory::Past::skipped:
       return cut_off(NGHTTP2_PROTOCOL_ERROR);
     case StreamHistory::Past::ended:
-      if (stream_of(session(), stream_id) == nullptr) cut_off(NGHTTP2_STREAM_CLOSED);
+      if (stream_of(stream_id) == nullptr) cut_off(NGHTTP2_STREAM_CLOSED);
       return;
   }
 }
 
-void ClientCodec::judge_frame(const FrameScanner::Frame& frame) {
-  switch (frame.type) {
-    case NGHTTP2_DATA:
-      if (frame.length == 0 && (frame.flags & NGHTTP2_FLAG_END_STREAM) == 0) allow(Flood::empty_frame);
-      judge_stream_id(frame.stream_id);
-      break;
-    case NGHTTP2_CONTINUATION:
-      block_wire_bytes_ += frame_head_bytes + frame.length;
-      if (++continuations_ > settings_.limits.header_bytes / frame_bytes + spare_continuations) {
-        flood(Flood::continuation);
-      }
-      break;
-    case NGHTTP2_PRIORITY:
-      allow(Flood::priority);
-      // RFC 9113 section 6.3, RFC 7540 section 5.3.1.
-      if (frame.stream_id == 0 || frame.stream_id == frame.depends_on) cut_off(NGHTTP2_PROTOCOL_ERROR);
-      break;
-    default:  // PRIORITY_UPDATE, and whatever else means nothing here
-      allow(Flood::priority);
-      break;
-  }
-}
-
-int ClientCodec::frame_begins(const nghttp2_frame_hd& frame) {
+void ClientCodec::frame_begins(const nghttp2_frame_hd& frame) {
   const bool acknowledges = (frame.flags & NGHTTP2_FLAG_ACK) != 0;
   switch (frame.type) {
     case NGHTTP2_HEADERS:
-      block_wire_bytes_ = frame_head_bytes + frame.length;
-      continuations_ = 0;
       judge_stream_id(frame.stream_id);
       history_.opened(frame.stream_id);
       break;
@@ -119,80 +68,45 @@ int ClientCodec::frame_begins(const nghttp2_frame_hd& frame) {
     default:
       break;
   }
-  return 0;
 }
 
-int ClientCodec::headers_begin(const nghttp2_frame& frame) {
+void ClientCodec::headers_begin(const nghttp2_frame& frame) {
   block_stream_ = nullptr;
   const std::int32_t id = frame.hd.stream_id;
   if (frame.headers.pri_spec.stream_id == id) cut_off(NGHTTP2_PROTOCOL_ERROR);  // RFC 7540 section 5.3.1
-  if (cut_off_) return 0;
+  if (cut_off_) return;
   if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) {
-    ClientStream& stream = scratch_.streams.create(*this, scratch_.streams, id);
+    ClientStream& stream = scratch_.client_streams.create(*this, scratch_.client_streams, id);
     streams_.push_back(stream);
-    nghttp2_session_set_stream_user_data(session(), id, &stream);
+    nghttp2_session_set_stream_user_data(session(), id, static_cast<Stream*>(&stream));
     // Streams take turns, so that a large answer does not hold up the small ones behind it.
     nghttp2_extpri turns{.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
     nghttp2_session_change_extpri_stream_priority(session(), id, &turns, 1);
     block_stream_ = &stream;
     block_.begin_request(settings_.limits);
   } else {
-    block_stream_ = stream_of(session(), id);
+    block_stream_ = stream_of(id);
     block_.begin_trailers();
   }
   block_begun_ms_ = static_cast<std::uint32_t>(loop().now_ms());
   if (wait_ == Wait::head) wait_ = Wait::none;  // the timer runs for a block before this one
-  return 0;
 }
 
-int ClientCodec::header_field(std::string_view name, std::string_view value) {
-  if (block_stream_ == nullptr || cut_off_) return 0;
-  block_.add(name, value);
-  if (block_.monstrous()) flood(Flood::header_block);
-  return 0;
+void ClientCodec::frame_received(const nghttp2_frame& frame, bool ended) {
+  if (ended || frame.hd.type == NGHTTP2_RST_STREAM) history_.ended_by_client(frame.hd.stream_id);
+  if (frame.hd.type == NGHTTP2_PING && (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0 && draining_)
+    no_more_requests();
 }
 
-int ClientCodec::frame_received(const nghttp2_frame& frame) {
-  if (cut_off_) return 0;
-  const bool carries_end = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
-  const bool ended = carries_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-  if (ended) history_.ended_by_client(frame.hd.stream_id);
-  switch (frame.hd.type) {
-    case NGHTTP2_HEADERS:
-      if (block_stream_ != nullptr)
-        head_received(*std::exchange(block_stream_, nullptr), frame.headers.cat, ended);
-      break;
-    case NGHTTP2_DATA:
-      if (frame.hd.length > 0 && frame.hd.length <= frame.data.padlen && !ended) allow(Flood::empty_frame);
-      if (ClientStream* stream = stream_of(session(), frame.hd.stream_id); stream != nullptr && ended) {
-        stream->receive_end();
-      }
-      break;
-    case NGHTTP2_RST_STREAM:
-      history_.ended_by_client(frame.hd.stream_id);
-      break;
-    case NGHTTP2_PING:
-      if ((frame.hd.flags & NGHTTP2_FLAG_ACK) != 0 && draining_) no_more_requests();
-      break;
-    default:
-      break;
-  }
-  return 0;
-}
-
-void ClientCodec::head_received(ClientStream& stream, int category, bool ended) {
-  if (category == NGHTTP2_HCAT_REQUEST) {
-    request_received(stream, ended);
+void ClientCodec::head_received(Stream& incoming, const nghttp2_frame& frame, bool ended) {
+  auto& stream = static_cast<ClientStream&>(incoming);
+  if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) return request_received(stream, ended);
+  const Defect defect = block_.finish_trailers(scratch_.fields);
+  if (defect != Defect::none || !ended) {
+    stream.fail_malformed(ended ? defect : Defect::length_mismatch);
   } else {
-    const Defect defect = block_.finish_trailers(scratch_.fields);
-    if (defect != Defect::none || !ended) {
-      stream.fail_malformed(ended ? defect : Defect::length_mismatch);
-    } else {
-      stream.receive_trailers(scratch_.fields.fields());
-    }
+    stream.receive_trailers(scratch_.fields.fields());
   }
-  block_.clear();
-  if (ended) stream.receive_end();
 }
 
 void ClientCodec::request_received(ClientStream& stream, bool ended) {
@@ -229,29 +143,19 @@ void ClientCodec::head_timed_out(ClientStream& stream) {
   work();
 }
 
-int ClientCodec::body_received(std::int32_t stream_id, std::span<const char> bytes) {
-  if (cut_off_) return 0;
-  if (ClientStream* stream = stream_of(session(), stream_id)) {
-    stream->receive_body(bytes);
-  } else {
-    body_taken(bytes.size());
-  }
-  return 0;
-}
-
-int ClientCodec::frame_sent(const nghttp2_frame& frame) {
+void ClientCodec::frame_sent(const nghttp2_frame& frame) {
   switch (frame.hd.type) {
     case NGHTTP2_RST_STREAM:
       if (is_clients_fault(frame.rst_stream.error_code)) allow(Flood::bad_frame);
-      return 0;
+      return;
     case NGHTTP2_HEADERS:
     case NGHTTP2_DATA:
       break;
     default:
-      return 0;
+      return;
   }
-  ClientStream* stream = stream_of(session(), frame.hd.stream_id);
-  if (stream == nullptr) return 0;
+  Stream* const stream = stream_of(frame.hd.stream_id);
+  if (stream == nullptr) return;
   if (frame.hd.type == NGHTTP2_HEADERS) {
     stream->head_sent();
   } else {
@@ -259,15 +163,6 @@ int ClientCodec::frame_sent(const nghttp2_frame& frame) {
     guard_.expect(Flood::ping, 1);           // gRPC measures the path so
   }
   if ((frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) stream->end_sent();
-  return 0;
-}
-
-int ClientCodec::stream_closed(std::int32_t stream_id) {
-  ClientStream* stream = stream_of(session(), stream_id);
-  if (stream == nullptr) return 0;
-  if (stream == block_stream_) block_stream_ = nullptr;
-  stream->closed_by_session();
-  return 0;
 }
 
 }  // namespace azulb::http2

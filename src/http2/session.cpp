@@ -4,21 +4,22 @@
 #include <string_view>
 
 #include "azulb/base/assert.hpp"
-#include "azulb/http2/client_codec.hpp"
+#include "azulb/http2/multiplexer.hpp"
 
 namespace azulb::http2 {
 namespace {
 
-// A header block of a server's answer, before compression: what http1 takes from a server, and our own
-// fields.
+// A header block of ours, before compression: a server's answer as http1 takes it and our own fields; or a
+// request as large as a listener may allow.
 constexpr std::size_t response_block_bytes = 256 * 1024;
+constexpr std::size_t request_block_bytes = 4 * 1024 * 1024;
 // Unsent answers to PING and SETTINGS; past it nghttp2 gives up the connection.
 constexpr std::size_t unread_replies_limit = 1000;
 // nghttp2 counts reads, not frames, where a CONTINUATION comes in pieces: judge_frame counts the frames.
 constexpr std::size_t no_limit = 1U << 20U;
 
-ClientCodec& codec_of(void* user_data) {
-  return *static_cast<ClientCodec*>(user_data);
+Multiplexer& of(void* user_data) {
+  return *static_cast<Multiplexer*>(user_data);
 }
 
 std::string_view text_of(const std::uint8_t* bytes, std::size_t size) {
@@ -45,40 +46,50 @@ struct SessionCallbacks {
   SessionCallbacks(const SessionCallbacks&) = delete;
   SessionCallbacks& operator=(const SessionCallbacks&) = delete;
 
-  static int frame_begins(nghttp2_session*, const nghttp2_frame_hd* frame, void* codec) {
-    return codec_of(codec).frame_begins(*frame);
+  static int frame_begins(nghttp2_session*, const nghttp2_frame_hd* frame, void* user_data) {
+    of(user_data).frame_head_received(*frame);
+    return 0;
   }
-  static int headers_begin(nghttp2_session*, const nghttp2_frame* frame, void* codec) {
-    return codec_of(codec).headers_begin(*frame);
+  static int headers_begin(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
+    of(user_data).headers_begin(*frame);
+    return 0;
   }
   static int header_field(nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name,
                           std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
-                          std::uint8_t, void* codec) {
-    return codec_of(codec).header_field(text_of(name, name_size), text_of(value, value_size));
+                          std::uint8_t, void* user_data) {
+    of(user_data).field_received(text_of(name, name_size), text_of(value, value_size));
+    return 0;
   }
-  static int frame_received(nghttp2_session*, const nghttp2_frame* frame, void* codec) {
-    return codec_of(codec).frame_received(*frame);
+  static int frame_received(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
+    of(user_data).whole_frame_received(*frame);
+    return 0;
   }
   static int body_received(nghttp2_session*, std::uint8_t, std::int32_t stream_id, const std::uint8_t* bytes,
-                           std::size_t size, void* codec) {
-    return codec_of(codec).body_received(stream_id, text_of(bytes, size));
+                           std::size_t size, void* user_data) {
+    of(user_data).body_received(stream_id, text_of(bytes, size));
+    return 0;
   }
-  static int frame_sent(nghttp2_session*, const nghttp2_frame* frame, void* codec) {
-    return codec_of(codec).frame_sent(*frame);
+  static int frame_sent(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
+    of(user_data).frame_sent(*frame);
+    return 0;
   }
-  static int stream_closed(nghttp2_session*, std::int32_t stream_id, std::uint32_t, void* codec) {
-    return codec_of(codec).stream_closed(stream_id);
+  static int stream_closed(nghttp2_session*, std::int32_t stream_id, std::uint32_t error_code,
+                           void* user_data) {
+    of(user_data).stream_closed(stream_id, error_code);
+    return 0;
   }
   static int send_body(nghttp2_session*, nghttp2_frame*, const std::uint8_t* frame_head, std::size_t size,
-                       nghttp2_data_source* source, void* codec) {
-    return codec_of(codec).send_body(*static_cast<ClientStream*>(source->ptr), frame_head, size);
+                       nghttp2_data_source* source, void* user_data) {
+    of(user_data).send_body(*static_cast<Stream*>(source->ptr), frame_head, size);
+    return 0;
   }
 
   nghttp2_session_callbacks* table = nullptr;
 };
 
-Session make_server_session(ClientCodec& codec) {
+Session make_session(Multiplexer& multiplexer, End end) {
   static const SessionCallbacks callbacks;
+  const bool to_client = end == End::to_client;
   nghttp2_option* option = nullptr;
   int status = nghttp2_option_new(&option);
   AZULB_ASSERT(status == 0);
@@ -86,10 +97,12 @@ Session make_server_session(ClientCodec& codec) {
   nghttp2_option_set_no_http_messaging(option, 1);  // header_block.cpp judges, more strictly
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_max_outbound_ack(option, unread_replies_limit);
-  nghttp2_option_set_max_send_header_block_length(option, response_block_bytes);
+  nghttp2_option_set_max_send_header_block_length(option,
+                                                  to_client ? response_block_bytes : request_block_bytes);
   nghttp2_option_set_max_continuations(option, no_limit);
   nghttp2_session* session = nullptr;
-  status = nghttp2_session_server_new2(&session, callbacks.table, &codec, option);
+  status = (to_client ? nghttp2_session_server_new2 : nghttp2_session_client_new2)(&session, callbacks.table,
+                                                                                   &multiplexer, option);
   nghttp2_option_del(option);
   AZULB_ASSERT(status == 0);
   return Session(session);

@@ -7,7 +7,7 @@
 #include "azulb/http/field.hpp"
 #include "azulb/http2/client_stream.hpp"
 #include "azulb/http2/header_block.hpp"
-#include "azulb/http2/response_fields.hpp"
+#include "azulb/http2/message_fields.hpp"
 
 namespace azulb::http2 {
 
@@ -15,8 +15,8 @@ struct CodecScratch {
   explicit CodecScratch(std::size_t fields_limit)
       : fields(std::max(fields_limit, max_trailer_fields) + most_added_fields) {}
   http::FieldList fields;
-  ResponseFields response;
-  base::Slab<ClientStream> streams;
+  MessageFields message;
+  base::Slab<ClientStream> client_streams;
 };
 
 }  // namespace azulb::http2

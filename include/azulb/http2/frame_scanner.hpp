@@ -7,12 +7,16 @@
 #include <cstdint>
 #include <span>
 
+#include "azulb/http2/session.hpp"
+
 namespace azulb::http2 {
 
-/// Follows a client's bytes from the end of the preface on, in any pieces, by the lengths in the frames'
-/// heads.
+/// Follows a peer's bytes, in any pieces, by the lengths in the frames' heads; a client's from the end of the
+/// preface on.
 class FrameScanner {
  public:
+  explicit FrameScanner(End end) : skip_bytes_(end == End::to_client ? preface_bytes : 0) {}
+
   struct Frame {
     std::uint32_t length = 0;
     std::uint8_t type = 0;
@@ -28,12 +32,13 @@ class FrameScanner {
   const Frame& frame() const { return frame_; }
 
  private:
+  static constexpr std::uint32_t preface_bytes = 24;
   static constexpr std::size_t head_bytes = 9;
   static constexpr std::size_t priority_bytes = 5;
   bool complete();
 
-  std::uint32_t skip_bytes_ = 24;  // of the preface, then of payloads
-  std::uint8_t seen_bytes_ = 0;    // of the next frame's head, and of a PRIORITY its payload
+  std::uint32_t skip_bytes_;     // of the preface, then of payloads
+  std::uint8_t seen_bytes_ = 0;  // of the next frame's head, and of a PRIORITY its payload
   bool found_ = false;
   std::array<unsigned char, head_bytes + priority_bytes> head_{};
   Frame frame_;

@@ -3,6 +3,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <cstdint>
 #include <memory>
 
 namespace azulb::http2 {
@@ -12,9 +13,12 @@ struct SessionDeleter {
 };
 using Session = std::unique_ptr<nghttp2_session, SessionDeleter>;
 
-class ClientCodec;
+/// Whom a connection leads to, and so which end of it azulb is.
+enum class End : std::uint8_t { to_client, to_server };
 
-/// A server's session that tells `codec`. Never null: without memory there is nothing to go on with.
-Session make_server_session(ClientCodec& codec);
+class Multiplexer;
+
+/// A session that tells `multiplexer`. Never null: without memory there is nothing to go on with.
+Session make_session(Multiplexer& multiplexer, End end);
 
 }  // namespace azulb::http2

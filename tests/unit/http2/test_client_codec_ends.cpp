@@ -112,7 +112,7 @@ TEST_CASE("a stalled stream whose answer is complete is ended as well") {
   CHECK(f.answers().ends_with("reset 1 8"));
   CHECK(f.streams[0].told() == "request GET /; end");
   settle(f.loop);
-  CHECK(f.scratch.streams.live() == 0);
+  CHECK(f.scratch.client_streams.live() == 0);
 }
 
 TEST_CASE("a flood ends the connection, is counted once, and its streams fail") {
@@ -138,7 +138,7 @@ TEST_CASE("an early answer leaves the client a moment before the rest of its req
   CHECK(run_until(f.loop, [&] { return f.answers() == "reset 1 0"; }));
   f.send(frame(data_frame, end_stream, 1, "late"));
   settle(f.loop);
-  CHECK(f.scratch.streams.live() == 0);
+  CHECK(f.scratch.client_streams.live() == 0);
 }
 
 TEST_CASE("streams that have ended leave nothing behind") {
@@ -149,7 +149,7 @@ TEST_CASE("streams that have ended leave nothing behind") {
     f.send(request(id));
   settle(f.loop);
   CHECK(f.streams.size() == 100);
-  CHECK(f.scratch.streams.live() == 0);
+  CHECK(f.scratch.client_streams.live() == 0);
 }
 
 TEST_CASE("requests beyond the streams agreed on are refused within bounds to a client that reads nothing") {
@@ -188,7 +188,7 @@ TEST_CASE("a WebSocket that its server has ended goes on until its client ends i
   CHECK(f.streams[0].body == "bye");
   CHECK(f.streams[0].told() == "request GET /; end");
   settle(f.loop);
-  CHECK(f.scratch.streams.live() == 0);
+  CHECK(f.scratch.client_streams.live() == 0);
 }
 
 TEST_CASE("what follows for a refused stream, before the client can know, ends no connection") {

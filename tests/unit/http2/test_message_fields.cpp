@@ -2,13 +2,13 @@
 
 #include <string>
 
-#include "azulb/http2/response_fields.hpp"
+#include "azulb/http2/message_fields.hpp"
 
 using namespace azulb;
 
 namespace {
 
-std::string written(const http2::ResponseFields& fields) {
+std::string written(const http2::MessageFields& fields) {
   std::string all;
   for (std::size_t i = 0; i < fields.size(); ++i) {
     const nghttp2_nv& field = fields.data()[i];
@@ -31,8 +31,8 @@ TEST_CASE("a head is status, the server's fields, ours, date and length") {
   head.date = "today";
   head.body = http::BodyKind::length;
   head.content_length = 12;
-  http2::ResponseFields fields;
-  fields.set_head(head);
+  http2::MessageFields fields;
+  fields.set_response(head);
   CHECK(written(fields) == ":status=404;Content-Type=text/plain;Server=azulb;date=today;content-length=12;");
   CHECK(fields.text_bytes() > 60);
 }
@@ -44,8 +44,8 @@ TEST_CASE("a server's date stays, and no length is written for a body of unknown
   head.date = "today";
   head.body = http::BodyKind::chunked;
   head.close = true;
-  http2::ResponseFields fields;
-  fields.set_head(head);
+  http2::MessageFields fields;
+  fields.set_response(head);
   CHECK(written(fields) == ":status=200;Date=yesterday;");
 }
 
@@ -60,8 +60,8 @@ TEST_CASE("what concerns a connection is never written, even if nobody has marke
                                 http::make_field("X-Kept", "x")};
   http::ResponseHeadOut head;
   head.fields = server;
-  http2::ResponseFields fields;
-  fields.set_head(head);
+  http2::MessageFields fields;
+  fields.set_response(head);
   CHECK(written(fields) == ":status=200;X-Kept=x;");
   fields.set_trailers(server);
   CHECK(written(fields) == "X-Kept=x;");

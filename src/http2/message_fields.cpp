@@ -1,4 +1,4 @@
-#include "azulb/http2/response_fields.hpp"
+#include "azulb/http2/message_fields.hpp"
 
 #include <charconv>
 
@@ -21,24 +21,24 @@ std::uint8_t* bytes_of(std::string_view text) {
 
 }  // namespace
 
-void ResponseFields::clear() {
+void MessageFields::clear() {
   fields_.clear();
   text_bytes_ = 0;
 }
 
-void ResponseFields::add(std::string_view name, std::string_view value) {
+void MessageFields::add(std::string_view name, std::string_view value) {
   fields_.push_back({bytes_of(name), bytes_of(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE});
   text_bytes_ += name.size() + value.size();
 }
 
-void ResponseFields::add_kept(std::span<const http::Field> fields) {
+void MessageFields::add_kept(std::span<const http::Field> fields) {
   for (const http::Field& field : fields) {
     if (field.drop || (http::id_bit(field.id) & (of_the_connection | of_the_handshake)) != 0) continue;
     add(field.name, field.value);
   }
 }
 
-void ResponseFields::set_head(const http::ResponseHeadOut& head) {
+void MessageFields::set_response(const http::ResponseHeadOut& head) {
   clear();
   const char* status_end = std::to_chars(status_.data(), status_.data() + status_.size(), head.status).ptr;
   add(":status", {status_.data(), static_cast<std::size_t>(status_end - status_.data())});
@@ -54,7 +54,7 @@ void ResponseFields::set_head(const http::ResponseHeadOut& head) {
   add("content-length", {length_.data(), static_cast<std::size_t>(length_end - length_.data())});
 }
 
-void ResponseFields::set_trailers(std::span<const http::Field> trailers) {
+void MessageFields::set_trailers(std::span<const http::Field> trailers) {
   clear();
   add_kept(trailers);
 }

@@ -13,11 +13,11 @@
 namespace azulb::http2 {
 
 /// One per worker; what it holds is of use until the next call. Allocates only to grow.
-class ResponseFields {
+class MessageFields {
  public:
   /// With the head's fields but those of a connection, which HTTP/2 forbids (RFC 9113 section 8.2.2). nghttp2
   /// writes names in lower case.
-  void set_head(const http::ResponseHeadOut& head);
+  void set_response(const http::ResponseHeadOut& head);
   void set_trailers(std::span<const http::Field> trailers);
 
   const nghttp2_nv* data() const { return fields_.data(); }

@@ -80,26 +80,36 @@ class CrystalApp:
 
 
 class Nginx:
-    """An nginx with one server block; `locations` is its body."""
+    """An nginx with one server block; `locations` is its body.
 
-    def __init__(self, directory, locations, http="", server_options=""):
+    `http` stands before it. With `stream` it passes connections on instead of requests; `locations` says how.
+    """
+
+    def __init__(self, directory, locations, http="", server_options="", stream=False):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="nginx-", dir=directory))
         self.port = free_port()
         self.address, self.name = ("127.0.0.1", self.port), f"127.0.0.1:{self.port}"
         self.process = None
+        server = f"server {{ listen 127.0.0.1:{self.port} {server_options}; {locations} }}"
         (self.directory / "nginx.conf").write_text(
             f"""
+{'load_module /usr/lib/nginx/modules/ngx_stream_module.so;' if stream else ''}
 daemon off; master_process off; worker_processes 1; pid {self.directory}/nginx.pid; error_log stderr warn;
 events {{ worker_connections 512; }}
+"""
+            + (f"stream {{ {server} }}" if stream else self._http(http, server))
+        )
+
+    def _http(self, more, server):
+        return f"""
 http {{
   access_log off; client_body_temp_path {self.directory}/body; proxy_temp_path {self.directory}/proxy;
   fastcgi_temp_path {self.directory}/f; uwsgi_temp_path {self.directory}/u; scgi_temp_path {self.directory}/s;
   client_max_body_size 0;
-  {http}
-  server {{ listen 127.0.0.1:{self.port} {server_options}; {locations} }}
+  {more}
+  {server}
 }}
 """
-        )
 
     def start(self):
         nginx = shutil.which("nginx") or "/usr/sbin/nginx"

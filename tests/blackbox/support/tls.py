@@ -36,8 +36,8 @@ def client_context(certificates=None, version=None, own=None, alpn=("http/1.1",)
 class TlsClient(Client):
     """A Client over TLS."""
 
-    def __init__(self, address, context=None, name="both.test", timeout=10.0, session=None, receive_buffer=None):
-        sock = connect(address, timeout, receive_buffer)
+    def __init__(self, address, context=None, name="both.test", timeout=10.0, session=None, receive_buffer=None, source=None):
+        sock = connect(address, timeout, receive_buffer, source)
         try:
             wrapped = (context or client_context()).wrap_socket(
                 sock, server_hostname=name, session=session, suppress_ragged_eofs=False

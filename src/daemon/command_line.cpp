@@ -12,6 +12,7 @@
 #include "azulb/daemon/process.hpp"
 #include "azulb/daemon/proxy_command.hpp"
 #include "azulb/tls/files.hpp"
+#include "azulb/tls/ocsp.hpp"
 
 namespace azulb::daemon {
 namespace {
@@ -46,14 +47,11 @@ int serve(config::Config config) {
 
 config::LoadOptions load_options() {
   config::LoadOptions options;
-  const auto outcome = [](const auto& result) -> base::Result<void> {
-    if (!result) return tl::unexpected(result.error());
+  options.tls.certificate = [](const std::string& cert, const std::string& key) -> base::Result<void> {
+    if (auto read = tls::read_credentials(cert, key); !read) return tl::unexpected(read.error());
     return {};
   };
-  options.tls.certificate = [outcome](const std::string& cert, const std::string& key) {
-    return outcome(tls::read_credentials(cert, key));
-  };
-  options.tls.ocsp = [outcome](const std::string& path) { return outcome(tls::read_ocsp_response(path)); };
+  options.tls.ocsp = tls::check_ocsp_response;
   options.tls.bundle = tls::check_bundle;
   options.tls.ciphers = tls::check_ciphers;
   return options;

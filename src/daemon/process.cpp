@@ -18,6 +18,8 @@ using namespace std::chrono_literals;
 
 // How often ejections whose time is over are ended.
 constexpr auto tick_interval = 100ms;
+// How often it is looked whether files with OCSP responses have changed.
+constexpr auto staple_interval = 1s;
 
 // Each client connection may need one to a server; logs, listeners and libuv need a few.
 void raise_descriptor_limit(std::uint64_t max_connections) {
@@ -70,6 +72,7 @@ base::Result<void> Process::start(config::Config config) {
   if (!snapshot) return tl::unexpected<base::Error>(snapshot.error());
   snapshot_ = std::move(*snapshot);
   labels_ = snapshot_->metric_labels();
+  refresh_stapled_responses();
   if (auto bound = bind_listeners(); !bound) return bound;
   if (auto started = start_admin(); !started) return started;
   if (auto written = pid_file_.write(snapshot_->config().process.pid_file); !written) return written;
@@ -193,6 +196,13 @@ void Process::on_tick() {
   loop_.timers().list(tick_interval).start(tick_);
 }
 
+void Process::refresh_stapled_responses() {
+  for (const tls::Notice& notice :
+       snapshot_->refresh_stapled_responses(base::wall_clock_ns() / 1'000'000'000))
+    notice.is_warning ? base::log_warn("{}", notice.text) : base::log_info("{}", notice.text);
+  loop_.timers().list(staple_interval).start(staple_timer_);
+}
+
 void Process::run() {
   loop_.run();
 }
@@ -251,6 +261,7 @@ void Process::end() {
   stop_workers();
   drain_timer_.stop();
   tick_.stop();
+  staple_timer_.stop();
   if (prober_ != nullptr) prober_->stop();
   if (admin_ != nullptr) admin_->stop();
   if (access_log_ != nullptr) access_log_->stop();

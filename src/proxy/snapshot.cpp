@@ -134,6 +134,17 @@ base::Result<void> Snapshot::build_upstream(const config::Upstream& upstream) {
   return {};
 }
 
+std::vector<tls::Notice> Snapshot::refresh_stapled_responses(std::int64_t now_s) {
+  std::vector<tls::Notice> notices;
+  for (std::size_t index = 0; index < listener_tls_.size(); ++index) {
+    if (!listener_tls_[index]) continue;
+    for (tls::Notice& notice : listener_tls_[index]->refresh_stapled_responses(now_s))
+      notices.push_back(
+          {notice.is_warning, "listener " + config_.listeners[index].name + ": " + notice.text});
+  }
+  return notices;
+}
+
 MetricLabels Snapshot::metric_labels() const {
   MetricLabels labels = MetricLabels::from(config_);
   for (std::size_t index = 0; index < upstreams_.size(); ++index) {

@@ -1,7 +1,6 @@
 #include "azulb/tls/files.hpp"
 
 #include <openssl/err.h>
-#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
@@ -81,25 +80,6 @@ base::Result<Credentials> read_credentials(const std::string& certificate_path, 
   const ContextHandle probe(SSL_CTX_new(TLS_method()));
   if (!probe || !use_credentials(probe.get(), credentials)) return failure("cannot use " + certificate_path);
   return credentials;
-}
-
-base::Result<std::string> read_ocsp_response(const std::string& path) {
-  const Bio file = open_file(path);
-  if (!file) return unreadable(path);
-  const Handle<OCSP_RESPONSE, OCSP_RESPONSE_free> response(d2i_OCSP_RESPONSE_bio(file.get(), nullptr));
-  if (!response) {
-    ERR_clear_error();
-    return base::failure(path + " is not an OCSP response in DER form");
-  }
-  if (const int status = OCSP_response_status(response.get()); status != OCSP_RESPONSE_STATUS_SUCCESSFUL) {
-    return base::failure(path + ": the OCSP response says \"" + OCSP_response_status_str(status) + "\"");
-  }
-  unsigned char* der = nullptr;
-  const int length = i2d_OCSP_RESPONSE(response.get(), &der);
-  if (length <= 0) return failure(path);
-  std::string bytes(reinterpret_cast<const char*>(der), static_cast<std::size_t>(length));
-  OPENSSL_free(der);
-  return bytes;
 }
 
 std::vector<std::string> host_names(X509& certificate) {

@@ -1,5 +1,6 @@
 #include "server_callbacks.hpp"
 
+#include <ctime>
 #include <span>
 
 #include "azulb/base/clock.hpp"
@@ -37,12 +38,13 @@ int response_index() {
 int staple_response(SSL* ssl, void*) {
   const X509* const certificate = SSL_get_certificate(ssl);
   if (certificate == nullptr) return SSL_TLSEXT_ERR_NOACK;
-  const auto* const response =
-      static_cast<const std::string*>(X509_get_ex_data(certificate, response_index()));
+  const auto* const stapled =
+      static_cast<const StapledResponse*>(X509_get_ex_data(certificate, response_index()));
+  const auto response = stapled != nullptr ? stapled->at(std::time(nullptr)) : nullptr;
   if (response == nullptr) return SSL_TLSEXT_ERR_NOACK;
-  void* const copy = OPENSSL_memdup(response->data(), response->size());
+  void* const copy = OPENSSL_memdup(response->der.data(), response->der.size());
   if (copy == nullptr) return SSL_TLSEXT_ERR_NOACK;
-  SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<long>(response->size()));
+  SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<long>(response->der.size()));
   return SSL_TLSEXT_ERR_OK;
 }
 
@@ -70,7 +72,7 @@ SSL_TICKET_RETURN judge_ticket(SSL*, SSL_SESSION* session, const unsigned char*,
 
 }  // namespace
 
-bool set_stapled_response(X509* certificate, std::string& response) {
+bool set_stapled_response(X509* certificate, StapledResponse& response) {
   return X509_set_ex_data(certificate, response_index(), &response) == 1;
 }
 

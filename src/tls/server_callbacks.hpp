@@ -10,14 +10,15 @@
 #include "azulb/tls/handle.hpp"
 #include "azulb/tls/ticket_keys.hpp"
 #include "server_names.hpp"
+#include "stapled_response.hpp"
 
 namespace azulb::tls {
 
 struct ServerParts {
   ServerNames names;
-  std::vector<ContextHandle> contexts;     // the first: of connections that have named no host (yet)
-  std::string protocols;                   // ALPN's wire form
-  std::deque<std::string> ocsp_responses;  // to staple; certificates refer to them
+  std::vector<ContextHandle> contexts;  // the first: of connections that have named no host (yet)
+  std::string protocols;                // ALPN's wire form
+  std::deque<StapledResponse> stapled;  // certificates refer to them
   TicketKeys ticket_keys;
 };
 
@@ -25,6 +26,6 @@ struct ServerParts {
 void set_callbacks(SSL_CTX* context, ServerParts& parts, bool session_tickets);
 
 /// What is stapled to a certificate, which `response` outlives.
-bool set_stapled_response(X509* certificate, std::string& response);
+bool set_stapled_response(X509* certificate, StapledResponse& response);
 
 }  // namespace azulb::tls

@@ -81,10 +81,11 @@ class Builder {
     auto credentials = read_credentials(files.certificate, files.key);
     if (!credentials) return tl::unexpected(credentials.error());
     if (!files.ocsp_response.empty()) {
-      auto bytes = read_ocsp_response(files.ocsp_response);
-      if (!bytes) return tl::unexpected(bytes.error());
-      std::string& response = parts_->ocsp_responses.emplace_back(std::move(*bytes));
-      if (!set_stapled_response(credentials->certificate.get(), response)) return failure("OpenSSL");
+      X509* const certificate = credentials->certificate.get();
+      X509_up_ref(certificate);
+      StapledResponse& response =
+          parts_->stapled.emplace_back(files.ocsp_response, CertificateHandle(certificate));
+      if (!set_stapled_response(certificate, response)) return failure("OpenSSL");
     }
     names_.push_back(host_names(*credentials->certificate));
     kinds_.push_back(EVP_PKEY_get_base_id(credentials->key.get()));
@@ -136,6 +137,14 @@ base::Result<std::shared_ptr<ServerContext>> ServerContext::build(const ServerSe
   auto parts = Builder(settings).build();
   if (!parts) return tl::unexpected(parts.error());
   return std::shared_ptr<ServerContext>(new ServerContext(std::move(*parts)));
+}
+
+std::vector<Notice> ServerContext::refresh_stapled_responses(std::int64_t now_s) {
+  std::vector<Notice> notices;
+  for (StapledResponse& stapled : parts_->stapled) {
+    if (auto notice = stapled.refresh(now_s)) notices.push_back(std::move(*notice));
+  }
+  return notices;
 }
 
 std::unique_ptr<Session> ServerContext::make_session() const {

@@ -68,6 +68,7 @@ IoStatus Session::shake_hands() {
   if (result == 1) {
     standing_ = true;
     empty_exchanged_keys(ssl_);
+    SSL_set_tlsext_status_ocsp_resp(ssl_, nullptr, 0);  // it has been shown
     ERR_clear_error();  // what was tried in vain on the way (a ticket, a chain) must not be blamed later
     return IoStatus::done;
   }

@@ -311,19 +311,3 @@ def test_nothing_plain_reaches_a_server(tls_azulb, scripted, redirect):
             answer, _ = client.read_all()
             assert answer.startswith(b"HTTP/1.1 308" if redirect else b"HTTP/1.1 400")
     assert not server.peers
-
-
-# ---- OCSP
-@VERSIONS
-def test_an_ocsp_response_is_stapled_to_its_own_certificate_only(tls_azulb, scripted, certificates, version):
-    c = certificates
-    stapled = {**c.ec.pair, "ocsp": c.authority.ocsp_response(c.ec)}
-    proxy = tls_azulb(scripted(always(OK)), tls={"certificates": [stapled, c.rsa.pair, c.first.pair]})
-    option = "-tls1_2" if version == TLS12 else "-tls1_3"
-    shown = SClient(proxy.address, option, "-status", "-sigalgs", "ecdsa_secp256r1_sha256").output
-    assert "Cert Status: good" in shown
-    shown = SClient(proxy.address, option, "-status", "-sigalgs", "rsa_pss_rsae_sha256").output
-    assert "no response sent" in shown
-    shown = SClient(proxy.address, option, "-status", name="first.test").output
-    assert "no response sent" in shown
-    assert "OCSP response" not in SClient(proxy.address, option).output

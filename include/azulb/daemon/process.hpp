@@ -49,6 +49,7 @@ class Process {
   void start_health_checks();
   void server_changed(std::uint32_t upstream, std::uint32_t server);
   void on_tick();
+  void refresh_stapled_responses();
   void on_signal(int number);
   void drain();
   void reopen_logs();
@@ -72,6 +73,7 @@ class Process {
   PidFile pid_file_;
   Signals signals_{loop_};
   net::MemberTimer<Process, &Process::on_tick> tick_{*this};
+  net::MemberTimer<Process, &Process::refresh_stapled_responses> staple_timer_{*this};
   net::MemberTimer<Process, &Process::end> drain_timer_{*this};
   std::int64_t started_ns_ = 0;
   std::size_t workers_accepting_ = 0;

@@ -46,6 +46,8 @@ class Snapshot {
   const Router& router() const { return router_; }
   /// Of a listener; null: plain text.
   const tls::ServerContext* listener_tls(std::size_t index) const { return listener_tls_[index].get(); }
+  /// Main only, at start and from time to time: ServerContext::refresh_stapled_responses, of all listeners.
+  std::vector<tls::Notice> refresh_stapled_responses(std::int64_t now_s);
   std::size_t upstream_count() const { return upstreams_.size(); }
   UpstreamSnapshot& upstream(std::size_t index) const { return *upstreams_[index]; }
   /// Of a route that leads to an upstream; else `no_upstream`.

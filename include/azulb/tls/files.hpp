@@ -20,9 +20,6 @@ struct Credentials {
 /// Reads both PEM files and holds them against each other.
 base::Result<Credentials> read_credentials(const std::string& certificate_path, const std::string& key_path);
 
-/// A stapled answer's DER bytes; it must be an OCSP response that says "good" of some certificate.
-base::Result<std::string> read_ocsp_response(const std::string& path);
-
 /// The host names a certificate is for, in lower case, "*.example.com" among them: its alternative names, or
 /// without any its common name.
 std::vector<std::string> host_names(X509& certificate);

@@ -32,9 +32,15 @@ struct ServerSettings {
   std::string scope;  // a session is resumed only where this and the rules for clients are the same
 };
 
+/// Something for the process log.
+struct Notice {
+  bool is_warning;
+  std::string text;
+};
+
 struct ServerParts;
 
-/// Immutable once built, but for the tickets' keys; shared by all threads.
+/// Immutable once built, but for the tickets' keys and the responses to staple; shared by all threads.
 class ServerContext {
  public:
   /// Reads the files; blocking, at start.
@@ -42,6 +48,11 @@ class ServerContext {
   ServerContext(const ServerContext&) = delete;
   ServerContext& operator=(const ServerContext&) = delete;
   ~ServerContext();
+
+  /// Reads the OCSP responses whose files have changed, and says what has become of them. Blocking, as
+  /// reading a small file is: main, at start (nothing is stapled before) and every second or so. `now_s` is
+  /// Unix time.
+  std::vector<Notice> refresh_stapled_responses(std::int64_t now_s);
 
   /// The server's end of a new connection; null if memory is short.
   std::unique_ptr<Session> make_session() const;

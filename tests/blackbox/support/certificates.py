@@ -88,15 +88,15 @@ class Authority:
             file.write(pathlib.Path(intermediate.cert).read_text())
         return leaf
 
-    def ocsp_response(self, leaf):
-        """The path of a response that says "good" of a leaf, in DER."""
+    def ocsp_response(self, leaf, days=7):
+        """The path of a response that says "good" of a leaf for some days, in DER."""
         serial = openssl("x509", "-in", leaf.cert, "-noout", "-serial").decode().strip().split("=")[1]
         self._index.write_text(f"V\t491231235959Z\t\t{serial}\tunknown\t/CN={leaf.name}\n")
         request, response = self.directory / f"{leaf.name}.ocspreq", self.directory / f"{leaf.name}.ocsp"
         openssl("ocsp", "-issuer", self.bundle, "-cert", leaf.cert, "-reqout", request, "-no_nonce")
         openssl(
             "ocsp", "-index", self._index, "-CA", self.bundle, "-rsigner", self.bundle, "-rkey", self._key,
-            "-reqin", request, "-respout", response, "-ndays", 7,
+            "-reqin", request, "-respout", response, "-ndays", days,
         )  # fmt: skip
         return str(response)
 

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 #include <openssl/err.h>
-#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 
 #include <string>
@@ -68,7 +67,6 @@ TEST_CASE("a directory is no file") {
   const std::string directory = own.directory.path("");
   CHECK(error_of(tls::read_credentials(directory, own.key)) != "none");
   CHECK(error_of(tls::check_bundle(directory)) != "none");
-  CHECK(error_of(tls::read_ocsp_response(directory)) != "none");
 }
 
 TEST_CASE("a key behind a passphrase is refused without asking") {
@@ -117,23 +115,4 @@ TEST_CASE("each cipher of a list must be one of TLS 1.2") {
   CHECK(error_of(tls::check_ciphers("TLS_AES_128_GCM_SHA256")).find("TLS_AES") != std::string::npos);
   CHECK(error_of(tls::check_ciphers("!ALL")) == "no cipher is left of \"!ALL\"");
   CHECK(error_of(tls::check_ciphers(":")) != "none");
-}
-
-TEST_CASE("a response to staple is whole and says success") {
-  const test::Directory directory;
-  const auto write = [&](const char* name, OCSP_RESPONSE* response) {
-    unsigned char* der = nullptr;
-    const int length = i2d_OCSP_RESPONSE(response, &der);
-    REQUIRE(length > 0);
-    std::string path =
-        directory.write(name, {reinterpret_cast<char*>(der), static_cast<std::size_t>(length)});
-    OPENSSL_free(der);
-    OCSP_RESPONSE_free(response);
-    return path;
-  };
-  const std::string later = write("later", OCSP_response_create(OCSP_RESPONSE_STATUS_TRYLATER, nullptr));
-  CHECK(error_of(tls::read_ocsp_response(later)) == later + ": the OCSP response says \"trylater\"");
-  const std::string text = directory.write("text", "hello");
-  CHECK(error_of(tls::read_ocsp_response(text)) == text + " is not an OCSP response in DER form");
-  CHECK(error_of(tls::read_ocsp_response(directory.path("missing"))).starts_with("cannot read "));
 }

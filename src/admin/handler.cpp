@@ -1,18 +1,14 @@
 #include "azulb/admin/handler.hpp"
 
-#include <openssl/crypto.h>
-#include <strings.h>
+#include <algorithm>
+#include <optional>
 
+#include "api.hpp"
 #include "azulb/admin/pages.hpp"
+#include "azulb/http/bytes.hpp"
 
 namespace azulb::admin {
 namespace {
-
-struct Page {
-  std::string_view path;
-  std::string_view help;
-  AdminReply (*make)(const AdminSources& sources);
-};
 
 AdminReply text_reply(int status, std::string body) {
   AdminReply reply;
@@ -21,83 +17,156 @@ AdminReply text_reply(int status, std::string body) {
   return reply;
 }
 
-AdminReply make_index(const AdminSources& sources);
+AdminReply make_index(const Call& call);
 
-AdminReply make_metrics(const AdminSources& sources) {
-  AdminReply reply =
-      text_reply(200, metrics_page(sources, read_process_usage(sources.descriptor_table_threads)));
+AdminReply make_metrics(const Call& call) {
+  const ProcessUsage usage = read_process_usage(call.sources.descriptor_table_threads);
+  AdminReply reply = text_reply(200, metrics_page(call.sources, usage));
   reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
   return reply;
 }
 
-AdminReply make_state(const AdminSources& sources) {
-  AdminReply reply = text_reply(200, state_page(sources));
+AdminReply make_state(const Call& call) {
+  AdminReply reply = text_reply(200, state_page(call.sources));
   reply.content_type = "application/json";
   return reply;
 }
 
-AdminReply make_health(const AdminSources&) {
+AdminReply make_health(const Call&) {
   return text_reply(200, "ok\n");
 }
 
-AdminReply make_readiness(const AdminSources& sources) {
-  Readiness result = readiness(sources);
+AdminReply make_readiness(const Call& call) {
+  Readiness result = readiness(call.sources);
   return text_reply(result.ready ? 200 : 503, std::move(result.text));
 }
 
-constexpr Page pages[] = {
-    {"/", "this list", make_index},
-    {"/metrics", "metrics for Prometheus", make_metrics},
-    {"/state", "process, listeners, upstreams and servers as JSON", make_state},
-    {"/healthz", "200 while azulb lives", make_health},
-    {"/readyz", "200, or 503 while draining or when an upstream has no available server", make_readiness},
+// A new page or action: its line here, its function in api.hpp, its paragraph in docs/admin-api.md.
+constexpr Route routes[] = {
+    {"GET", "/", "this list", Access::probe, make_index},
+    {"GET", "/metrics", "metrics for Prometheus", Access::probe, make_metrics},
+    {"GET", "/healthz", "200 while azulb lives", Access::probe, make_health},
+    {"GET", "/readyz", "200, or 503 while draining or when an upstream has no available server",
+     Access::probe, make_readiness},
+    {"GET", "/state", "process, listeners, upstreams and servers as JSON", Access::read, make_state},
+    {"GET", "/servers", "all upstreams and their servers as JSON", Access::read, get_servers},
+    {"GET", "/servers/{upstream}", "one upstream", Access::read, get_upstream},
+    {"GET", "/servers/{upstream}/{server}", "one server, by name or address", Access::read, get_server},
+    {"POST", "/servers/{upstream}/{server}/drain", "give it nothing new; what runs goes on", Access::change,
+     drain_server},
+    {"POST", "/servers/{upstream}/{server}/disable", "as drain, and check it no more", Access::change,
+     disable_server},
+    {"POST", "/servers/{upstream}/{server}/enable", "use it again", Access::change, enable_server},
+    {"POST", "/servers/{upstream}/{server}/weight", "{\"weight\": N}", Access::change, weigh_server},
 };
 
-std::string page_list() {
-  std::string list;
-  for (const Page& page : pages) {
-    list += page.path;
-    list.append(page.path.size() < 10 ? 10 - page.path.size() : 1, ' ');
-    list += page.help;
-    list += '\n';
+/// Percent-decoded; a malformed encoding stands for itself.
+std::string decoded(std::string_view segment) {
+  std::string text;
+  for (std::size_t at = 0; at < segment.size(); ++at) {
+    const bool encoded = segment[at] == '%' && at + 2 < segment.size() &&
+                         http::hex_value(segment[at + 1]) >= 0 && http::hex_value(segment[at + 2]) >= 0;
+    if (!encoded) {
+      text += segment[at];
+      continue;
+    }
+    text += static_cast<char>(http::hex_value(segment[at + 1]) * 16 + http::hex_value(segment[at + 2]));
+    at += 2;
   }
-  return list;
+  return text;
 }
 
-AdminReply make_index(const AdminSources& sources) {
-  return text_reply(200, "azulb " + sources.version + "\n\n" + page_list());
+/// Takes the part of `rest` before its next slash, and that slash.
+std::string_view take_segment(std::string_view& rest) {
+  const std::size_t slash = rest.find('/');
+  const std::string_view segment = rest.substr(0, slash);
+  rest.remove_prefix(slash == std::string_view::npos ? rest.size() : slash + 1);
+  return segment;
 }
 
-/// RFC 6750 section 2.1; takes the same time wherever the tokens differ.
-bool has_token(std::string_view authorization, std::string_view token) {
-  constexpr std::string_view scheme = "Bearer ";
-  if (authorization.size() < scheme.size() ||
-      strncasecmp(authorization.data(), scheme.data(), scheme.size()) != 0) {
+bool path_matches(std::string_view pattern, std::string_view path, std::vector<std::string>& names) {
+  names.clear();
+  if (std::count(pattern.begin(), pattern.end(), '/') != std::count(path.begin(), path.end(), '/'))
     return false;
+  while (!pattern.empty()) {
+    const std::string_view wanted = take_segment(pattern);
+    const std::string_view segment = take_segment(path);
+    if (!wanted.starts_with('{')) {
+      if (wanted != segment) return false;
+    } else if (segment.empty()) {
+      return false;
+    } else {
+      names.push_back(decoded(segment));
+    }
   }
-  authorization.remove_prefix(scheme.size());
-  return authorization.size() == token.size() &&
-         CRYPTO_memcmp(authorization.data(), token.data(), token.size()) == 0;
+  return path.empty();
+}
+
+AdminReply make_index(const Call& call) {
+  std::string list = "azulb " + call.sources.version + "\n\n";
+  constexpr std::size_t column = 44;
+  for (const Route& route : routes) {
+    const std::string what = std::string(route.method) + " " + std::string(route.path);
+    list += what + std::string(what.size() < column ? column - what.size() : 1, ' ');
+    list += std::string(route.help) + "\n";
+  }
+  return text_reply(200, std::move(list));
+}
+
+AdminReply unknown_path() {
+  Json pages = Json::array();
+  for (const Route& route : routes)
+    pages.push_back(std::string(route.method) + " " + std::string(route.path));
+  return json_reply(404, {{"error", "there is no such page"}, {"pages", std::move(pages)}});
+}
+
+AdminReply wrong_method(const std::string& allowed) {
+  AdminReply reply = error_reply(405, "this path takes " + allowed + " only");
+  reply.headers.emplace_back("Allow", allowed);
+  return reply;
+}
+
+/// The body of a change: nothing, or an object.
+std::optional<Json> read_body(std::string_view body) {
+  if (body.empty()) return Json::object();
+  Json json = Json::parse(body, nullptr, false);
+  if (!json.is_object()) return std::nullopt;
+  return json;
+}
+
+AdminReply answer(const AdminRequest& request, const AdminSources& sources, Control& control) {
+  const std::string_view method = request.method == "HEAD" ? "GET" : request.method;
+  Call call{request, sources, control, {}, Json::object()};
+  std::string allowed;
+  Access needed = Access::read;
+  const Route* found = nullptr;
+  for (const Route& route : routes) {
+    if (!path_matches(route.path, request.path, call.names)) continue;
+    allowed = route.method == "GET" ? "GET, HEAD" : std::string(route.method);
+    needed = route.access == Access::probe ? Access::probe : Access::read;
+    if (route.method != method) continue;
+    found = &route;
+    break;
+  }
+  if (auto refused = refusal(request, sources, found != nullptr ? found->access : needed))
+    return *std::move(refused);
+  if (found == nullptr) return allowed.empty() ? unknown_path() : wrong_method(allowed);
+  if (found->access == Access::change) {
+    auto body = read_body(request.body);
+    if (!body) return error_reply(400, "the body is no JSON object");
+    call.body = *std::move(body);
+  }
+  return found->make(call);
 }
 
 }  // namespace
 
-AdminReply handle(const AdminRequest& request, const AdminSources& sources) {
-  const bool reads = request.method == "GET" || request.method == "HEAD";
-  if (!reads && !sources.token.empty() && !has_token(request.authorization, sources.token)) {
-    AdminReply reply = text_reply(401, "a bearer token is needed for anything but GET and HEAD\n");
-    reply.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"azulb\"");
-    return reply;
-  }
-  const std::string_view path = request.target.substr(0, request.target.find('?'));
-  for (const Page& page : pages) {
-    if (page.path != path) continue;
-    if (reads) return page.make(sources);
-    AdminReply reply = text_reply(405, "this page can only be read: GET or HEAD\n");
-    reply.headers.emplace_back("Allow", "GET, HEAD");
-    return reply;
-  }
-  return text_reply(404, "there is no such page; there are\n\n" + page_list());
+AdminReply handle(const AdminRequest& request, const AdminSources& sources, Control& control) {
+  AdminReply reply = answer(request, sources, control);
+  reply.headers.emplace_back("Cache-Control", "no-store");
+  reply.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  reply.headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
+  return reply;
 }
 
 }  // namespace azulb::admin

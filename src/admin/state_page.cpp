@@ -1,15 +1,13 @@
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
 #include "azulb/admin/pages.hpp"
 #include "azulb/proxy/access_log.hpp"
 #include "families.hpp"
+#include "state.hpp"
 
 namespace azulb::admin {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using balance::ServerState;
 using proxy::ServerMetrics;
 using proxy::WorkerMetrics;
@@ -46,6 +44,8 @@ Json listener_state(const AdminSources& sources, std::size_t index) {
           {"connections_accepted", sum(&proxy::ListenerMetrics::connections_accepted)},
           {"requests", sum(&proxy::ListenerMetrics::requests)}};
 }
+
+}  // namespace
 
 Json server_state(const AdminSources& sources, std::size_t upstream, std::size_t index) {
   const UpstreamSource& source = sources.upstreams[upstream];
@@ -108,8 +108,6 @@ Json upstream_state(const AdminSources& sources, std::size_t index) {
           {"active", state.total_active()},
           {"servers", std::move(servers)}};
 }
-
-}  // namespace
 
 std::string state_page(const AdminSources& sources) {
   Json state = {

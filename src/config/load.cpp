@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "nearest.hpp"
+#include "azulb/config/nearest.hpp"
 #include "syntax.hpp"
 #include "tables.hpp"
 

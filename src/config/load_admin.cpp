@@ -1,17 +1,9 @@
 // [admin]
+#include "azulb/config/local_address.hpp"
 #include "tables.hpp"
 
 namespace azulb::config {
 namespace {
-
-/// Reachable from this machine alone, so that what changes state may go without a token.
-bool is_local(const base::HostPort& address) {
-  if (address.is_unix || to_lower(address.host) == "localhost") return true;
-  const base::Result<base::IpAddress> ip = base::IpAddress::parse(address.host);
-  if (!ip) return false;
-  const base::Network v4_loopback = base::Network::parse("127.0.0.0/8").value();
-  return v4_loopback.contains(*ip) || ip->text() == "::1";
-}
 
 /// The file's contents without the white space at its end.
 void read_token_file(TableReader& table, const Text& file, std::string& token) {
@@ -49,7 +41,7 @@ void read_admin(TableReader& table, Admin& admin, Once& bound) {
   } else if (has_file) {
     read_token_file(table, *file, admin.token);
   }
-  if (!is_local(admin.address) && admin.token.empty() && !has_file) {
+  if (!is_local_address(admin.address) && admin.token.empty() && !has_file) {
     table.report("address", {"an admin address that others can reach needs a token",
                              {},
                              "set token or token_file, or use a loopback address or a unix socket"});

@@ -3,7 +3,7 @@
 #include <array>
 #include <charconv>
 
-#include "nearest.hpp"
+#include "azulb/config/nearest.hpp"
 #include "tables.hpp"
 
 namespace azulb::config {

@@ -1,7 +1,7 @@
 // [log] and [access_log]
 #include <algorithm>
 
-#include "nearest.hpp"
+#include "azulb/config/nearest.hpp"
 #include "tables.hpp"
 
 namespace azulb::config {

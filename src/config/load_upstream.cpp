@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <array>
 
-#include "nearest.hpp"
+#include "azulb/config/nearest.hpp"
 #include "tables.hpp"
 
 namespace azulb::config {

@@ -1,4 +1,4 @@
-#include "nearest.hpp"
+#include "azulb/config/nearest.hpp"
 
 #include <algorithm>
 

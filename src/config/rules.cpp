@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "azulb/base/address.hpp"
-#include "nearest.hpp"
+#include "azulb/config/nearest.hpp"
 
 namespace azulb::config {
 namespace {

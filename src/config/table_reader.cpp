@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "nearest.hpp"
+#include "azulb/config/nearest.hpp"
 
 namespace azulb::config {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "azulb/base/units.hpp"
-#include "nearest.hpp"
+#include "azulb/config/nearest.hpp"
 #include "table_reader.hpp"
 
 namespace azulb::config {

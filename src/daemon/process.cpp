@@ -148,7 +148,8 @@ base::Result<void> Process::start_admin() {
     if (!socket) return tl::unexpected(in_context("admin", socket.error()));
     sockets.push_back(std::move(*socket));
   }
-  admin_ = std::make_unique<AdminServer>(loop_, std::move(sockets), [this] { return admin_sources(); });
+  admin_ = std::make_unique<AdminServer>(
+      loop_, std::move(sockets), [this] { return admin_sources(); }, static_cast<admin::Control&>(*this));
   return {};
 }
 
@@ -182,6 +183,26 @@ void Process::start_health_checks() {
 void Process::server_changed(std::uint32_t upstream, std::uint32_t server) {
   for (const auto& worker : workers_)
     worker->server_changed(upstream, server);
+}
+
+bool Process::set_admin_state(std::uint32_t upstream, std::uint32_t server, balance::AdminState state) {
+  balance::UpstreamState& states = *snapshot_->upstream(upstream).state;
+  const balance::ServerState& changed = states.server(server);
+  const balance::Health before = changed.health();
+  if (!states.set_admin_state(server, state)) return false;
+  if (changed.health() != before) health_since_ns_[upstream][server] = base::wall_clock_ns();
+  base::log_info("upstream {}: server {} is {} from now on, as asked for", states.settings().name,
+                 changed.name(), balance::to_string(state));
+  server_changed(upstream, server);
+  return true;
+}
+
+bool Process::set_weight(std::uint32_t upstream, std::uint32_t server, std::uint32_t weight) {
+  balance::UpstreamState& states = *snapshot_->upstream(upstream).state;
+  if (!states.set_weight(server, weight)) return false;
+  base::log_info("upstream {}: server {} has weight {} from now on, as asked for", states.settings().name,
+                 states.server(server).name(), weight);
+  return true;
 }
 
 void Process::on_tick() {

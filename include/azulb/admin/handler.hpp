@@ -6,26 +6,34 @@
 #include <utility>
 #include <vector>
 
+#include "azulb/admin/control.hpp"
 #include "azulb/admin/sources.hpp"
 
 namespace azulb::admin {
 
+/// Views into the request; a field that did not come is empty.
 struct AdminRequest {
-  std::string_view method;
-  std::string_view target;         // origin-form; a query is ignored
-  std::string_view authorization;  // the field's value; empty: none
+  std::string_view method = {};
+  std::string_view path = {};  // without its query
+  std::string_view host = {};
+  std::string_view authorization = {};
+  std::string_view origin = {};
+  std::string_view fetch_site = {};  // Sec-Fetch-Site
+  std::string_view fetch_mode = {};  // Sec-Fetch-Mode
+  std::string_view content_type = {};
+  std::string_view body = {};
 };
 
 struct AdminReply {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;  // for HEAD too: whoever sends the reply leaves it out and keeps its length
-  std::vector<std::pair<std::string, std::string>>
-      headers;  // besides the type and length: Allow, WWW-Authenticate
+  std::vector<std::pair<std::string, std::string>> headers;  // besides the type and length
 };
 
-/// GET and HEAD of /, /metrics, /state, /healthz and /readyz; 404 elsewhere. Any other method: 401 without
-/// the right bearer token where one is configured, else 405 with Allow.
-AdminReply handle(const AdminRequest& request, const AdminSources& sources);
+/// Pages and API, docs/admin-api.md. Refused before anything is looked up: what a page of another site sent
+/// (403), a change without the right bearer token where one is configured (401), a change that is not JSON
+/// (415). Errors are JSON: {"error": "a sentence"}.
+AdminReply handle(const AdminRequest& request, const AdminSources& sources, Control& control);
 
 }  // namespace azulb::admin

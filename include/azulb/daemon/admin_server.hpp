@@ -16,7 +16,9 @@ class AdminServer final : private admin::LocalHandler {
  public:
   using Sources = std::function<admin::AdminSources()>;
 
-  AdminServer(net::Loop& loop, std::vector<net::BoundSocket> sockets, Sources sources);
+  /// `control` outlives the server.
+  AdminServer(net::Loop& loop, std::vector<net::BoundSocket> sockets, Sources sources,
+              admin::Control& control);
 
   void stop() { server_.stop(); }
   const base::SocketAddress& address() const { return sockets_.front().address(); }
@@ -26,6 +28,7 @@ class AdminServer final : private admin::LocalHandler {
 
   std::vector<net::BoundSocket> sockets_;
   Sources sources_;
+  admin::Control& control_;
   admin::LocalServer server_;
 };
 

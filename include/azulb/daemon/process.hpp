@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "azulb/admin/control.hpp"
 #include "azulb/admin/sources.hpp"
 #include "azulb/base/line_sink.hpp"
 #include "azulb/base/result.hpp"
@@ -22,7 +23,7 @@
 namespace azulb::daemon {
 
 /// Main thread only.
-class Process {
+class Process final : private admin::Control {
  public:
   Process() = default;
   Process(const Process&) = delete;
@@ -48,6 +49,8 @@ class Process {
   base::Result<void> start_admin();
   void start_health_checks();
   void server_changed(std::uint32_t upstream, std::uint32_t server);
+  bool set_admin_state(std::uint32_t upstream, std::uint32_t server, balance::AdminState state) override;
+  bool set_weight(std::uint32_t upstream, std::uint32_t server, std::uint32_t weight) override;
   void on_tick();
   void refresh_stapled_responses();
   void on_signal(int number);

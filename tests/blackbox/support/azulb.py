@@ -201,8 +201,17 @@ class Azulb:
         return wait_until(find, timeout, f"an access log line with {match}")
 
     # ---- what it shows
-    def admin(self, target, method="GET", **more):
-        return fetch(self.admin_address, method, target, **more)
+    def admin(self, target, method="GET", headers=(), **more):
+        more.setdefault("host", f"127.0.0.1:{self.admin_port}")
+        return fetch(self.admin_address, method, target, headers, **more)
+
+    def command(self, target, body=None, token=None, **more):
+        """Has the admin interface change something: its answer, whose body is JSON."""
+        headers = [("Content-Type", "application/json")]
+        if token:
+            headers.append(("Authorization", f"Bearer {token}"))
+        text = json.dumps(body).encode() if body is not None else b""
+        return self.admin(target, "POST", headers=headers, body=text, **more)
 
     def state(self):
         answer = self.admin("/state")

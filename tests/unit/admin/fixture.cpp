@@ -18,6 +18,7 @@ std::shared_ptr<balance::ServerState> make_server(const std::string& name, const
 
 AdminFixture::AdminFixture(bool checked) {
   config.source = "azulb.toml";
+  config.admin.emplace();
   config.listeners.resize(1);
   config.listeners[0].name = "http";
   config.listeners[0].address = {{"127.0.0.1", 8080, false}};
@@ -48,6 +49,23 @@ AdminFixture::AdminFixture(bool checked) {
   sources.started_ns = 1'795'426'429'000'000'000;               // 2026-11-23T09:33:49Z
   sources.wall_clock_ns = sources.started_ns + 61'500'000'000;  // a minute and 1.5 s later
   sources.monotonic_ms = 500'000;
+}
+
+admin::AdminReply AdminFixture::ask(std::string_view method, std::string_view path,
+                                    admin::AdminRequest more) {
+  more.method = method;
+  more.path = path;
+  if (more.host.empty()) more.host = "127.0.0.1:9900";
+  if (method == "POST" && more.content_type.empty()) more.content_type = "application/json";
+  return admin::handle(more, sources, *this);
+}
+
+bool AdminFixture::set_admin_state(std::uint32_t, std::uint32_t server, balance::AdminState state) {
+  return upstream->set_admin_state(server, state);
+}
+
+bool AdminFixture::set_weight(std::uint32_t, std::uint32_t server, std::uint32_t weight) {
+  return upstream->set_weight(server, weight);
 }
 
 }  // namespace azulb::test

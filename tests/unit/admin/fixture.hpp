@@ -3,15 +3,21 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
+#include "azulb/admin/control.hpp"
+#include "azulb/admin/handler.hpp"
 #include "azulb/admin/sources.hpp"
 
 namespace azulb::test {
 
-class AdminFixture {
+class AdminFixture final : private admin::Control {
  public:
   /// `checked`: the servers have health checks and wait for their first verdict; else they are up.
   explicit AdminFixture(bool checked = false);
+
+  /// A request as curl would send it to 127.0.0.1:9900, with whatever is set in `more` besides.
+  admin::AdminReply ask(std::string_view method, std::string_view path, admin::AdminRequest more = {});
 
   config::Config config;
   proxy::MetricLabels labels;
@@ -19,6 +25,10 @@ class AdminFixture {
   std::unique_ptr<proxy::WorkerMetrics> first_worker;
   std::unique_ptr<proxy::WorkerMetrics> second_worker;
   admin::AdminSources sources;
+
+ private:
+  bool set_admin_state(std::uint32_t index, std::uint32_t server, balance::AdminState state) override;
+  bool set_weight(std::uint32_t index, std::uint32_t server, std::uint32_t weight) override;
 };
 
 }  // namespace azulb::test

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "nearest.hpp"
+#include "azulb/config/nearest.hpp"
 
 using azulb::config::edit_distance;
 using azulb::config::nearest;

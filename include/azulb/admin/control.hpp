@@ -1,0 +1,23 @@
+// What the admin interface may change in the running process. Implemented by main; called on its thread.
+#pragma once
+
+#include <cstdint>
+
+#include "azulb/balance/server_state.hpp"
+
+namespace azulb::admin {
+
+/// Upstreams and servers are named by their indexes in AdminSources.
+class Control {
+ public:
+  /// True if the state was another. When it returns, no worker gives a server that is not enabled anything
+  /// new.
+  virtual bool set_admin_state(std::uint32_t upstream, std::uint32_t server, balance::AdminState state) = 0;
+  /// `weight`: 1 to balance::max_weight. True if the weight was another.
+  virtual bool set_weight(std::uint32_t upstream, std::uint32_t server, std::uint32_t weight) = 0;
+
+ protected:
+  ~Control() = default;
+};
+
+}  // namespace azulb::admin

@@ -1,0 +1,14 @@
+// The parts of /state, as JSON.
+#pragma once
+
+#include <cstddef>
+
+#include "azulb/admin/sources.hpp"
+#include "json.hpp"
+
+namespace azulb::admin {
+
+Json server_state(const AdminSources& sources, std::size_t upstream, std::size_t server);
+Json upstream_state(const AdminSources& sources, std::size_t upstream);
+
+}  // namespace azulb::admin

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "azulb/config/load.hpp"
+#include "azulb/daemon/control_commands.hpp"
 #include "azulb/daemon/demo.hpp"
 #include "azulb/daemon/process.hpp"
 #include "azulb/daemon/proxy_command.hpp"
@@ -27,6 +28,8 @@ Examples:
   azulb proxy --listen :8080 --to 127.0.0.1:3001 --to 127.0.0.1:3002
                                                run without a file
   azulb demo                                   three replicas inside, to try things out
+  azulb status                                 what the running azulb knows of its servers
+  azulb drain app1 && deploy app1 && azulb enable app1 --wait
 
 Signals: SIGTERM or SIGINT lets running requests finish, then ends (a second one ends at once);
 SIGUSR1 reopens log files. Every configuration key is explained in conf/reference.toml.)";
@@ -162,11 +165,14 @@ int run(int argument_count, char** arguments) {
       ->type_name("ADDRESS")
       ->capture_default_str();
 
+  ControlCommands control(app);
+
   try {
     app.parse(argument_count, arguments);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : exit_usage;
   }
+  if (const auto status = control.run()) return *status;
   if (proxy->parsed()) return run_proxy(proxy_options, print_config);
   if (demo->parsed()) return run_demo(demo_listen, demo_admin);
   if (!file.empty()) return run_file(file, check);

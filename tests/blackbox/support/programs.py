@@ -49,6 +49,12 @@ class CrystalApp:
         self.process = None
 
     def start(self):
+        self.launch()
+        self.wait_accepting()
+        return self
+
+    def launch(self):
+        """Starts the process and does not wait for it."""
         environment = {
             **os.environ,
             "PORT": str(self.port),
@@ -57,8 +63,6 @@ class CrystalApp:
         }
         with open(self.directory / f"{self.label}.log", "ab") as log:
             self.process = subprocess.Popen([str(self.binary)], env=environment, stdout=log, stderr=log)
-        self.wait_accepting()
-        return self
 
     def wait_accepting(self):
         def accepts():

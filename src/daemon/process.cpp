@@ -1,5 +1,6 @@
 #include "azulb/daemon/process.hpp"
 
+#include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -36,6 +37,9 @@ void raise_descriptor_limit(std::uint64_t max_connections) {
   }
 }
 
+// What ending takes beyond the drain: the last log lines of an output that is slow.
+constexpr auto stop_margin = 10s;
+
 base::LogSettings log_settings(const config::Log& log) {
   return {.level = static_cast<base::LogLevel>(log.level),
           .output = log.output,
@@ -46,13 +50,11 @@ base::Error in_context(std::string context, const base::Error& error) {
   return {std::move(context) + ": " + error.message, error.system_error};
 }
 
-// With SO_REUSEPORT a second process may bind an address that is in use; a bind without it shows that.
-base::Result<net::BoundSocket> bind_first(const base::SocketAddress& address, int backlog, bool shared) {
-  auto probe = net::BoundSocket::bind(address, backlog, false);
-  if (!probe || !shared || address.is_unix()) return probe;
-  const base::SocketAddress chosen = probe->address();
-  { const net::BoundSocket closed = std::move(*probe); }
-  return net::BoundSocket::bind(chosen, backlog, true);
+std::string addresses_text(const std::vector<base::SocketAddress>& addresses) {
+  std::string text;
+  for (const base::SocketAddress& address : addresses)
+    text += (text.empty() ? "" : ", ") + address.text();
+  return text;
 }
 
 }  // namespace
@@ -83,30 +85,21 @@ base::Result<void> Process::start(config::Config config) {
     base::log_info("listening on {}", address.text());
   if (admin_ != nullptr) base::log_info("admin pages on {}", admin_->address().text());
   base::log_info("azulb {} is ready: {} workers, process {}", AZULB_VERSION, workers_.size(), getpid());
+  service_manager_.ready(
+      fmt::format("serving on {}, with {} workers", addresses_text(listening_on()), workers_.size()));
+  watchdog_.start();
   return {};
 }
 
 base::Result<void> Process::bind_listeners() {
-  const unsigned workers = snapshot_->config().process.workers;
+  auto inherited = InheritedSockets::from_environment();
+  if (!inherited) return tl::unexpected<base::Error>(inherited.error());
   for (const config::Listener& listener : snapshot_->config().listeners) {
-    auto& of_listener = sockets_.emplace_back();
-    for (const base::HostPort& host_port : listener.address) {
-      const auto addresses = base::resolve(host_port, true);
-      if (!addresses) return tl::unexpected(in_context("listener " + listener.name, addresses.error()));
-      for (const base::SocketAddress& address : *addresses) {
-        auto& of_address = of_listener.emplace_back();
-        auto first = bind_first(address, listener.backlog, workers > 1);
-        if (!first) return tl::unexpected(in_context("listener " + listener.name, first.error()));
-        of_address.push_back(std::move(*first));
-        for (unsigned worker = 1; worker < workers && !address.is_unix(); ++worker) {
-          auto next = net::BoundSocket::bind(of_address.front().address(), listener.backlog, true);
-          if (!next) return tl::unexpected(in_context("listener " + listener.name, next.error()));
-          of_address.push_back(std::move(*next));
-        }
-      }
-    }
+    auto bound = bind_listener(listener, snapshot_->config().process.workers, *inherited);
+    if (!bound) return tl::unexpected<base::Error>(bound.error());
+    sockets_.push_back(std::move(*bound));
   }
-  return {};
+  return inherited->all_taken();
 }
 
 base::Result<void> Process::start_workers() {
@@ -253,6 +246,7 @@ void Process::drain() {
   draining_ = true;
   const auto limit = snapshot_->config().process.drain_timeout;
   base::log_info("draining: no new connections; what runs has {} to finish", base::format_duration(limit));
+  service_manager_.stopping(limit + stop_margin, "draining: running requests finish, no new connections");
   loop_.timers().list(limit).start(drain_timer_);
   for (const auto& worker : workers_) {
     worker->drain(
@@ -283,6 +277,7 @@ void Process::end() {
   drain_timer_.stop();
   tick_.stop();
   staple_timer_.stop();
+  watchdog_.stop();
   if (prober_ != nullptr) prober_->stop();
   if (admin_ != nullptr) admin_->stop();
   if (access_log_ != nullptr) access_log_->stop();

@@ -82,4 +82,10 @@ void WorkerThread::server_changed(std::uint32_t upstream, std::uint32_t server) 
   loop_.post([this, upstream, server] { worker_.server_changed(upstream, server); });
 }
 
+void WorkerThread::ask_for_sign() {
+  // One question at a time: those to a worker that is stuck would pile up.
+  if (sign_awaited_.exchange(true, std::memory_order_relaxed)) return;
+  loop_.post([this] { sign_awaited_.store(false, std::memory_order_relaxed); });
+}
+
 }  // namespace azulb::daemon

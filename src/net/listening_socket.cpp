@@ -1,5 +1,6 @@
 #include "azulb/net/listening_socket.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -92,12 +93,37 @@ base::Result<BoundSocket> BoundSocket::bind(const base::SocketAddress& address, 
   return BoundSocket(descriptor, address.is_unix() ? address : local_address(descriptor));
 }
 
+base::Result<BoundSocket> BoundSocket::adopt(int descriptor) {
+  const auto option = [descriptor](int name) {
+    int value = -1;
+    socklen_t length = sizeof value;
+    return getsockopt(descriptor, SOL_SOCKET, name, &value, &length) == 0 ? value : -1;
+  };
+  const int family = option(SO_DOMAIN);
+  const bool is_known = family == AF_INET || family == AF_INET6 || family == AF_UNIX;
+  if (!is_known || option(SO_TYPE) != SOCK_STREAM || option(SO_ACCEPTCONN) != 1) {
+    return base::failure("descriptor " + std::to_string(descriptor) +
+                         " is no stream socket of TCP or a path that listens");
+  }
+  // The non-blocking flag is shared with who else holds the socket, who only polls it.
+  const int flags = fcntl(descriptor, F_GETFL);
+  if (flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) != 0 ||
+      fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) {
+    return base::system_failure("descriptor " + std::to_string(descriptor), errno);
+  }
+  const int on = 1;
+  if (family != AF_UNIX) setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return BoundSocket(descriptor, local_address(descriptor), true);
+}
+
 BoundSocket::BoundSocket(BoundSocket&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), address_(other.address_) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      address_(other.address_),
+      inherited_(other.inherited_) {}
 
 BoundSocket::~BoundSocket() {
   if (descriptor_ < 0) return;
-  if (address_.is_unix()) unlink(unix_path(address_));
+  if (address_.is_unix() && !inherited_) unlink(unix_path(address_));
   close(descriptor_);
 }
 
@@ -110,7 +136,7 @@ void ListeningSocket::pause() {
 
 void ListeningSocket::resume() {
   if (watched_ || ended_) return;
-  watched_ = loop_.watch_level(socket_.descriptor(), *this, socket_.address().is_unix());
+  watched_ = loop_.watch_level(socket_.descriptor(), *this, socket_.is_shared());
   if (!watched_)
     loop_.timers().list(resume_retry_interval).start(resume_retry_);  // the kernel is out of memory
 }
@@ -118,8 +144,8 @@ void ListeningSocket::resume() {
 void ListeningSocket::end() {
   pause();
   // Its owner closes it when the last worker is done. Whoever would join the backlog until then would be
-  // reset: better refused now, or sent to a worker that still accepts. A unix socket is one for all workers.
-  if (!ended_ && !socket_.address().is_unix()) shutdown(socket_.descriptor(), SHUT_RD);
+  // reset: better refused now, or sent to a worker that still accepts. A shared one is for others to end.
+  if (!ended_ && !socket_.is_shared()) shutdown(socket_.descriptor(), SHUT_RD);
   if (!ended_ && loop_.has_own_descriptors()) close(socket_.descriptor());
   ended_ = true;
 }

@@ -13,8 +13,11 @@
 #include "azulb/base/result.hpp"
 #include "azulb/config/config.hpp"
 #include "azulb/daemon/admin_server.hpp"
+#include "azulb/daemon/listener_sockets.hpp"
 #include "azulb/daemon/pid_file.hpp"
+#include "azulb/daemon/service_manager.hpp"
 #include "azulb/daemon/signals.hpp"
+#include "azulb/daemon/watchdog.hpp"
 #include "azulb/daemon/worker_thread.hpp"
 #include "azulb/net/loop.hpp"
 #include "azulb/proxy/snapshot.hpp"
@@ -65,8 +68,7 @@ class Process final : private admin::Control {
   std::shared_ptr<proxy::Snapshot> snapshot_;
   proxy::SharedState shared_;
   std::unique_ptr<base::LineSink> access_log_;
-  /// [listener][address][worker]; a unix socket has one for all workers.
-  std::vector<std::vector<std::vector<net::BoundSocket>>> sockets_;
+  std::vector<ListenerSockets> sockets_;  // of each listener
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::vector<std::vector<std::int64_t>> health_since_ns_;  // [upstream][server], wall clock
   http1::CodecScratch probe_scratch_{http1::response_head_limits.fields};
@@ -74,6 +76,8 @@ class Process final : private admin::Control {
   proxy::MetricLabels labels_;
   std::unique_ptr<AdminServer> admin_;
   PidFile pid_file_;
+  ServiceManager service_manager_ = ServiceManager::from_environment();
+  Watchdog watchdog_{loop_, service_manager_, workers_};
   Signals signals_{loop_};
   net::MemberTimer<Process, &Process::on_tick> tick_{*this};
   net::MemberTimer<Process, &Process::refresh_stapled_responses> staple_timer_{*this};

@@ -36,6 +36,12 @@ class WorkerThread {
   void server_changed(std::uint32_t upstream, std::uint32_t server);
 
   const proxy::WorkerMetrics& metrics() const { return *metrics_; }
+
+  /// Asks the worker to show that its loop turns; `gave_sign` says whether it has, and before any question
+  /// yes. Main only.
+  void ask_for_sign();
+  bool gave_sign() const { return !sign_awaited_.load(std::memory_order_relaxed); }
+
   /// The kernel's number of the thread, once it has a descriptor table of its own; until then, and where it
   /// may not have one, 0. Any thread.
   int descriptor_table_thread() const { return descriptor_table_thread_.load(std::memory_order_relaxed); }
@@ -47,6 +53,7 @@ class WorkerThread {
   net::Loop& main_;
   std::vector<int> kept_descriptors_;
   std::atomic<int> descriptor_table_thread_{0};
+  std::atomic<bool> sign_awaited_{false};
   std::atomic<int> log_lines_waiting_{0};  // handed to main, not written yet
   std::shared_ptr<proxy::WorkerMetrics> metrics_;
   net::Loop loop_;

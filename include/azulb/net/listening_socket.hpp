@@ -21,6 +21,11 @@ class BoundSocket {
   /// `shared`: more sockets of this process will be bound to the same address.
   static base::Result<BoundSocket> bind(const base::SocketAddress& address, int backlog, bool shared);
 
+  /// Takes over a descriptor that listens already and that another process goes on holding, such as the
+  /// service manager: it is closed here, but neither shut down nor its unix path removed. The error says why
+  /// it is none, and leaves it alone.
+  static base::Result<BoundSocket> adopt(int descriptor);
+
   BoundSocket(BoundSocket&& other) noexcept;
   BoundSocket& operator=(BoundSocket&&) = delete;
   ~BoundSocket();
@@ -28,12 +33,16 @@ class BoundSocket {
   int descriptor() const { return descriptor_; }
   /// As the kernel has it: with the port it chose for port 0.
   const base::SocketAddress& address() const { return address_; }
+  /// There is one of it for all workers, and one wakes for each connection: a unix socket, or an inherited
+  /// one.
+  bool is_shared() const { return inherited_ || address_.is_unix(); }
 
  private:
-  BoundSocket(int descriptor, const base::SocketAddress& address)
-      : descriptor_(descriptor), address_(address) {}
+  BoundSocket(int descriptor, const base::SocketAddress& address, bool inherited = false)
+      : descriptor_(descriptor), address_(address), inherited_(inherited) {}
   int descriptor_ = -1;
   base::SocketAddress address_;
+  bool inherited_ = false;
 };
 
 /// How often the log says that accepting fails, which is tried again many times a second.

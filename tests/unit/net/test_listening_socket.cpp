@@ -204,3 +204,42 @@ TEST_CASE("a file that is no socket is left alone, and a missing directory is na
   REQUIRE_FALSE(missing);
   CHECK(mentions(missing.error(), "create it"));
 }
+
+TEST_CASE("a socket that another process goes on holding is taken over, and left listening") {
+  net::Loop loop;
+  const BoundSocket theirs = *BoundSocket::bind(loopback(0), 16, false);
+  Acceptor acceptor;
+  {
+    auto socket = BoundSocket::adopt(dup(theirs.descriptor()));
+    REQUIRE(socket);
+    CHECK(socket->address() == theirs.address());
+    CHECK(socket->is_shared());
+    net::ListeningSocket listening(loop, *socket, acceptor);
+    listening.resume();
+    const test::Peer peer = connect_to(theirs.address());
+    settle(loop);
+    CHECK(acceptor.accepted.size() == 1);
+    listening.end();
+  }
+  connect_to(theirs.address());  // waits in the backlog for who comes next
+  const int accepted = accept(theirs.descriptor(), nullptr, nullptr);
+  CHECK(accepted >= 0);
+  close(accepted);
+}
+
+TEST_CASE("a unix socket that is taken over keeps its path") {
+  const Directory directory;
+  const BoundSocket theirs = *BoundSocket::bind(directory.address(), 16, false);
+  { REQUIRE(BoundSocket::adopt(dup(theirs.descriptor()))); }
+  CHECK(std::filesystem::exists(directory.path + "/a.sock"));
+}
+
+TEST_CASE("what does not listen is not taken over, and stays open") {
+  const test::Descriptor table[] = {test::Descriptor(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
+                                    test::Descriptor(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)),
+                                    test::Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC))};
+  for (const test::Descriptor& descriptor : table) {
+    CHECK_FALSE(BoundSocket::adopt(descriptor.get()));
+    CHECK(fcntl(descriptor.get(), F_GETFD) >= 0);
+  }
+}

@@ -39,15 +39,39 @@ void read_workers(TableReader& table, Process& process) {
   process.workers = static_cast<unsigned>(workers);
 }
 
+/// Whom azulb becomes.
+void read_account(TableReader& table, Process& process) {
+  const std::optional<Text> user = table.text("user");
+  const std::optional<Text> group = table.text("group");
+  const bool has_user = user && !user->value.empty();
+  const bool has_group = group && !group->value.empty();
+  const AccountChecks& checks = table.context().options().account;
+  const auto judge = [&table](const Text& text, const base::Result<void>& found) {
+    if (!found) table.context().report(text, {found.error().message});
+  };
+  if (has_user) {
+    process.user = user->value;
+    if (checks.user) judge(*user, checks.user(user->value, has_group));
+  }
+  if (!has_group) return;
+  process.group = group->value;
+  if (checks.group) judge(*group, checks.group(group->value));
+  if (user ? user->value.empty() : table.lacks("user")) {
+    table.report("group", {"\"group\" goes with \"user\", and there is none",
+                           {},
+                           "name the user that azulb becomes, or leave group out"});
+  }
+}
+
 }  // namespace
 
 void read_process(TableReader& table, Process& process) {
   read_workers(table, process);
+  read_account(table, process);
   table.text("pid_file", process.pid_file);
   table.integer("max_connections", process.max_connections, {1, 100'000'000});
   table.duration("drain_timeout", process.drain_timeout, {0ms, kLongestTimeout});
   table.size("max_memory", process.max_memory, {0, 1ULL << 50});
-  table.unsupported({"user", "group"});
 }
 
 }  // namespace azulb::config

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "azulb/config/load.hpp"
+#include "azulb/daemon/account.hpp"
 #include "azulb/daemon/control_commands.hpp"
 #include "azulb/daemon/demo.hpp"
 #include "azulb/daemon/process.hpp"
@@ -57,6 +58,7 @@ config::LoadOptions load_options() {
   options.tls.ocsp = tls::check_ocsp_response;
   options.tls.bundle = tls::check_bundle;
   options.tls.ciphers = tls::check_ciphers;
+  options.account = account_checks();
   return options;
 }
 

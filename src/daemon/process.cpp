@@ -1,7 +1,6 @@
 #include "azulb/daemon/process.hpp"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,6 +10,10 @@
 #include "azulb/base/assert.hpp"
 #include "azulb/base/clock.hpp"
 #include "azulb/base/log.hpp"
+#include "azulb/daemon/account.hpp"
+#include "azulb/daemon/descriptor_limit.hpp"
+#include "azulb/daemon/file_access.hpp"
+#include "azulb/daemon/privileges.hpp"
 
 namespace azulb::daemon {
 namespace {
@@ -21,21 +24,6 @@ using namespace std::chrono_literals;
 constexpr auto tick_interval = 100ms;
 // How often it is looked whether files with OCSP responses have changed.
 constexpr auto staple_interval = 1s;
-
-// Each client connection may need one to a server; logs, listeners and libuv need a few.
-void raise_descriptor_limit(std::uint64_t max_connections) {
-  const rlim_t wanted = 2 * max_connections + 256;
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
-  limit.rlim_cur = limit.rlim_max == RLIM_INFINITY ? wanted : std::min(wanted, limit.rlim_max);
-  setrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur < wanted) {
-    base::log_warn(
-        "the limit on open files is {}, enough for about {} client connections, not for "
-        "process.max_connections = {}: raise it (`ulimit -n`, LimitNOFILE=) or lower the key",
-        limit.rlim_cur, limit.rlim_cur / 2, max_connections);
-  }
-}
 
 // What ending takes beyond the drain: the last log lines of an output that is slow.
 constexpr auto stop_margin = 10s;
@@ -48,6 +36,13 @@ base::LogSettings log_settings(const config::Log& log) {
 
 base::Error in_context(std::string context, const base::Error& error) {
   return {std::move(context) + ": " + error.message, error.system_error};
+}
+
+base::Result<void> give_to(const Account& account, const std::vector<net::BoundSocket>& sockets) {
+  for (const net::BoundSocket& socket : sockets) {
+    if (auto given = socket.give_to(account.user, account.group); !given) return given;
+  }
+  return {};
 }
 
 std::string addresses_text(const std::vector<base::SocketAddress>& addresses) {
@@ -64,6 +59,13 @@ Process::~Process() {
 }
 
 base::Result<void> Process::start(config::Config config) {
+  forbid_new_privileges();
+  auto account = find_account(config.process);
+  if (!account) return tl::unexpected<base::Error>(account.error());
+  if (*account) {
+    if (auto may = may_become(**account); !may) return may;
+    create_log_files(config, **account);
+  }
   if (auto opened = base::open_log(log_settings(config.log)); !opened) return opened;
   std::signal(SIGPIPE, SIG_IGN);
   // Before anything listens: whoever sees the port open may send a signal.
@@ -78,6 +80,10 @@ base::Result<void> Process::start(config::Config config) {
   if (auto bound = bind_listeners(); !bound) return bound;
   if (auto started = start_admin(); !started) return started;
   if (auto written = pid_file_.write(snapshot_->config().process.pid_file); !written) return written;
+  if (auto opened = open_access_log(); !opened) return opened;
+  if (*account) {
+    if (auto given_up = give_up_privileges(**account); !given_up) return given_up;
+  }
   if (auto started = start_workers(); !started) return started;
   start_health_checks();
   loop_.timers().list(tick_interval).start(tick_);
@@ -92,6 +98,7 @@ base::Result<void> Process::start(config::Config config) {
 }
 
 base::Result<void> Process::bind_listeners() {
+  const LowPortsAllowed low_ports;
   auto inherited = InheritedSockets::from_environment();
   if (!inherited) return tl::unexpected<base::Error>(inherited.error());
   for (const config::Listener& listener : snapshot_->config().listeners) {
@@ -102,11 +109,31 @@ base::Result<void> Process::bind_listeners() {
   return inherited->all_taken();
 }
 
-base::Result<void> Process::start_workers() {
-  const config::Config& config = snapshot_->config();
-  auto sink = base::LineSink::open(config.access_log.output);
+base::Result<void> Process::open_access_log() {
+  auto sink = base::LineSink::open(snapshot_->config().access_log.output);
   if (!sink) return tl::unexpected(in_context("access_log", sink.error()));
   access_log_ = std::move(*sink);
+  return {};
+}
+
+base::Result<void> Process::give_up_privileges(const Account& account) {
+  for (const ListenerSockets& of_listener : sockets_) {
+    for (const AddressSockets& of_address : of_listener) {
+      if (auto given = give_to(account, of_address); !given) return given;
+    }
+  }
+  if (admin_ != nullptr) {
+    if (auto given = give_to(account, admin_->sockets()); !given) return given;
+  }
+  const config::Config& config = snapshot_->config();
+  if (auto changed = become(account, needs_low_ports(config)); !changed) return changed;
+  base::log_info("running as {} (user {}, group {})", account.name, account.user, account.group);
+  warn_of_files_out_of_reach(config, account);
+  return {};
+}
+
+base::Result<void> Process::start_workers() {
+  const config::Config& config = snapshot_->config();
   auto format = proxy::AccessLogFormat::compile(config.access_log.format);
   if (!format) return tl::unexpected(in_context("access_log.format", format.error()));
   std::vector<int> wake_descriptors;

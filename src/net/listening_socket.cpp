@@ -121,6 +121,15 @@ BoundSocket::BoundSocket(BoundSocket&& other) noexcept
       address_(other.address_),
       inherited_(other.inherited_) {}
 
+base::Result<void> BoundSocket::give_to(uid_t user, gid_t group) const {
+  if (inherited_) return {};
+  if (fchown(descriptor_, user, group) != 0 ||
+      (address_.is_unix() && lchown(unix_path(address_), user, group) != 0)) {
+    return base::system_failure("cannot give the socket " + address_.text() + " to another user", errno);
+  }
+  return {};
+}
+
 BoundSocket::~BoundSocket() {
   if (descriptor_ < 0) return;
   if (address_.is_unix() && !inherited_) unlink(unix_path(address_));

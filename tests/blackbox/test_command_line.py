@@ -191,7 +191,6 @@ def test_a_syntax_error_names_its_place(tmp_path):
     "text",
     [
         '[[route]]\nupstream = "app"\nmirror = "app"\n',
-        '[process]\nuser = "nobody"\n',
         '[upstream.app.discover]\ndns = "app:1"\n',
         '[[upstream.x.servers]]\naddress = "127.0.0.1:1"\nbackup = true\n',
         '[upstream.x]\nservers = ["127.0.0.1:1"]\nslow_start = "5s"\n',

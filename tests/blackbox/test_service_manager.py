@@ -60,6 +60,15 @@ def test_a_start_that_fails_is_never_ready(tmp_path, manager):
     assert manager.read() == []
 
 
+def test_messages_arrive_after_azulb_has_become_another_user(azulb, scripted, manager):
+    if os.getuid() != 0:
+        pytest.skip("needs root")
+    proxy = azulb(scripted(always(OK)), process={"user": "nobody"}, environment=manager.environment)
+    manager.wait("READY")
+    proxy.signal(signal.SIGTERM)
+    manager.wait("STOPPING")
+
+
 # ---- watchdog
 WATCHED = {"WATCHDOG_USEC": "400000"}
 

@@ -20,6 +20,8 @@ using namespace std::chrono_literals;
 
 struct Process {
   unsigned workers = 0;  // resolved: "auto" is already the number of CPUs this process may run on
+  std::string user;      // a name or a number; empty = azulb stays who it was started as
+  std::string group;     // empty = the user's; only with a user
   std::string pid_file;
   std::uint64_t max_connections = 65536;
   Milliseconds drain_timeout = 30s;

@@ -68,12 +68,19 @@ struct TlsChecks {
   std::function<base::Result<void>(const std::string& ciphers)> ciphers;
 };
 
+/// Whether this machine has an account; the errors say what to do. What is not set is not judged.
+struct AccountChecks {
+  std::function<base::Result<void>(const std::string& user, bool has_group)> user;
+  std::function<base::Result<void>(const std::string& group)> group;
+};
+
 /// What the loader takes from outside the text.
 struct LoadOptions {
   Environment environment = process_environment;
   FileReader read_file = read_small_file;  // for admin.token_file, and for the file of load_file
   unsigned cpus = 0;                       // what workers = "auto" means; 0 = available_cpus()
   TlsChecks tls = {};
+  AccountChecks account = {};
   KeyObserver key_observer = nullptr;
 };
 

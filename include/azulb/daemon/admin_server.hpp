@@ -21,6 +21,7 @@ class AdminServer final : private admin::LocalHandler {
               admin::Control& control);
 
   void stop() { server_.stop(); }
+  const std::vector<net::BoundSocket>& sockets() const { return sockets_; }
   const base::SocketAddress& address() const { return sockets_.front().address(); }
 
  private:

@@ -12,6 +12,7 @@
 #include "azulb/base/line_sink.hpp"
 #include "azulb/base/result.hpp"
 #include "azulb/config/config.hpp"
+#include "azulb/daemon/account.hpp"
 #include "azulb/daemon/admin_server.hpp"
 #include "azulb/daemon/listener_sockets.hpp"
 #include "azulb/daemon/pid_file.hpp"
@@ -48,6 +49,9 @@ class Process final : private admin::Control {
 
  private:
   base::Result<void> bind_listeners();
+  base::Result<void> open_access_log();
+  /// What needed the rights that azulb was started with is done.
+  base::Result<void> give_up_privileges(const Account& account);
   base::Result<void> start_workers();
   base::Result<void> start_admin();
   void start_health_checks();

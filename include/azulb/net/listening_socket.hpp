@@ -30,6 +30,10 @@ class BoundSocket {
   BoundSocket& operator=(BoundSocket&&) = delete;
   ~BoundSocket();
 
+  /// The socket, and a unix socket's path, belong to this user from now on, who can then bind further sockets
+  /// to the address: the kernel shares one among sockets of one user only.
+  base::Result<void> give_to(uid_t user, gid_t group) const;
+
   int descriptor() const { return descriptor_; }
   /// As the kernel has it: with the port it chose for port 0.
   const base::SocketAddress& address() const { return address_; }

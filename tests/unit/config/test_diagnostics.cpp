@@ -115,8 +115,7 @@ TEST_CASE("malformed durations, sizes and choices are refused") {
 }
 
 TEST_CASE("what is agreed but not built is refused even at its default") {
-  check_cases({{"process.user = ''", "3:9 process.user: \"user\" is not supported yet"},
-               {"[[route]]\nsplit = []", "4:1 route[1].split: \"split\" is not supported yet"},
+  check_cases({{"[[route]]\nsplit = []", "4:1 route[1].split: \"split\" is not supported yet"},
                {"[[route]]\nupstream = 'app'\ntimeout = '0'",
                 "5:1 route[1].timeout: \"timeout\" is not supported yet"},
                {"upstream.app.balance = 'least_time'",
@@ -345,12 +344,37 @@ TEST_CASE("a key with a thousand parts is refused and not walked") {
 
 TEST_CASE("all faults come at once, in file order") {
   const std::vector<std::string> all = faults(
-      "[upstream.app]\nservers = []\n[listener.a]\naddress = '*:1'\n[process]\nworkers = 0\nuser = "
-      "''\n[zzz]\n[[route]]\nupstream = 'x'");
+      "[upstream.app]\nservers = []\n[listener.a]\naddress = '*:1'\n[process]\nworkers = 0\npid_file "
+      "= 1\n[zzz]\n[[route]]\nupstream = 'x'");
   REQUIRE(all.size() == 6);
-  const std::vector<std::string> places{"2:1 ", "4:11 ", "6:11 ", "7:1 ", "8:2 ", "10:12 "};
+  const std::vector<std::string> places{"2:1 ", "4:11 ", "6:11 ", "7:12 ", "8:2 ", "10:12 "};
   for (std::size_t index = 0; index < places.size(); ++index)
     CHECK(all[index].starts_with(places[index]));
+}
+
+TEST_CASE("an account is judged where it is written, and a group goes with a user") {
+  LoadOptions options = world();
+  options.account.user = [](const std::string& user, bool has_group) -> azulb::base::Result<void> {
+    if (user == "known" || (user == "42" && has_group)) return {};
+    return azulb::base::failure("no user " + user);
+  };
+  options.account.group = [](const std::string& group) -> azulb::base::Result<void> {
+    if (group == "known") return {};
+    return azulb::base::failure("no group " + group);
+  };
+  const std::string least(kLeast);
+  CHECK(faults(least + "process.user = 'x'\nprocess.group = 'y'", options) ==
+        std::vector<std::string>{"3:16 process.user: no user x", "4:17 process.group: no group y"});
+  CHECK(faults(least + "process.user = '42'", options).size() == 1);
+  CHECK(faults(least + "process.user = '42'\nprocess.group = 'known'", options).empty());
+  const std::string alone = "process.group: \"group\" goes with \"user\", and there is none";
+  CHECK(faults(least + "process.group = 'known'", options) == std::vector<std::string>{"3:9 " + alone});
+  CHECK(faults(least + "process.user = ''\nprocess.group = 'known'", options) ==
+        std::vector<std::string>{"4:9 " + alone});
+  CHECK(faults(least + "process.user = 1\nprocess.group = 'known'", options).size() == 1);
+  const Config config = loaded(least + "process.user = 'known'\nprocess.group = ''", options);
+  CHECK(config.process.user == "known");
+  CHECK(config.process.group.empty());
 }
 
 TEST_CASE("a diagnostic is rendered with its line, a caret and a guess") {

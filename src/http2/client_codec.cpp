@@ -14,6 +14,8 @@ namespace {
 
 // Frames that wait to be sent besides bodies: four for each stream (heads, a window, a reset), and these.
 constexpr std::size_t waiting_frames_limit = 4096;
+// What a client that is told goodbye may go on sending before it is no longer listened to.
+constexpr std::size_t dropped_bytes_limit = 256 * 1024;
 
 }  // namespace
 
@@ -52,21 +54,20 @@ void ClientCodec::break_off() {
 }
 
 std::size_t ClientCodec::on_bytes(std::span<const char> bytes) {
-  if (phase_ != Phase::open || cut_off_) return bytes.size();
-  const int status = feed(bytes);
+  if (phase_ == Phase::lingering) {
+    dropped_bytes_ += bytes.size();
+    if (dropped_bytes_ > dropped_bytes_limit) connection_.pause_reading();
+  }
+  if (phase_ != Phase::open || cut_off_ || session_error_ != 0) return bytes.size();
+  const std::size_t taken = feed(bytes);
   // Resets of requests beyond the streams agreed on, for one: nghttp2 bounds answers to PING and SETTINGS
   // only.
   if (nghttp2_session_get_outbound_queue_size(session()) > waiting_frames_limit + 4 * settings_.streams) {
     flood(Flood::unread_reply);
   }
-  if (status < 0) {
-    session_failed(status);
-    return bytes.size();
-  }
-  tell_streams();
+  if (session_error_ == 0) tell_streams();
   update_timer();
-  wants_work();  // what all this led to leaves in one write, at the end of the turn
-  return bytes.size();
+  return cut_off_ ? bytes.size() : taken;
 }
 
 void ClientCodec::on_drained() {
@@ -79,10 +80,14 @@ void ClientCodec::on_drained() {
 
 void ClientCodec::work() {
   if (phase_ != Phase::open) return;
+  if (session_error_ != 0) return session_failed(session_error_);
+  read_on();
   tell_streams();
   produce();
   tell_streams();
   if (phase_ != Phase::open) return;
+  if (flooded_) return hold();
+  if (session_error_ != 0) return session_failed(session_error_);
   if (all_said() || (half_closed_ && streams_.empty())) {
     finish();
   } else {
@@ -92,6 +97,11 @@ void ClientCodec::work() {
 
 void ClientCodec::count_flood(Flood kind) {
   (*settings_.floods)[static_cast<std::size_t>(kind)].add();
+}
+
+void ClientCodec::punish() {
+  cut_off_ = flooded_ = true;
+  wants_work();
 }
 
 // ---- timers and the end
@@ -137,6 +147,7 @@ void ClientCodec::on_timeout() {
 
 void ClientCodec::on_end_timeout() {
   if (phase_ == Phase::lingering) return close();
+  if (phase_ == Phase::held) return throw_out(last_stream_id_);
   no_more_requests();  // the PING has not been answered
   work();
 }
@@ -162,19 +173,35 @@ void ClientCodec::on_failure(int system_error) {
 }
 
 void ClientCodec::session_failed(int error) {
-  std::uint32_t code = NGHTTP2_INTERNAL_ERROR;
-  if (error == NGHTTP2_ERR_FLOODED) {
-    count_flood(Flood::unread_reply);
-    code = NGHTTP2_ENHANCE_YOUR_CALM;
-  } else if (error == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
-    code = NGHTTP2_PROTOCOL_ERROR;
-  }
-  say_goodbye(nghttp2_session_get_last_proc_stream_id(session()), code);
+  if (error == NGHTTP2_ERR_FLOODED) flood(Flood::unread_reply);
+  const bool no_preface = error == NGHTTP2_ERR_BAD_CLIENT_MAGIC;
+  if (flooded_ || (no_preface && !tolerates(NGHTTP2_PROTOCOL_ERROR))) return hold();
+  end_code_ = no_preface ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_INTERNAL_ERROR;
+  throw_out(nghttp2_session_get_last_proc_stream_id(session()));
+}
+
+/// A client that floods would be back at once, and cost as much again: it waits, and nothing of it is read, so
+/// that it can't even send.
+void ClientCodec::hold() {
+  phase_ = Phase::held;
+  timer_.stop();
+  connection_.pause_reading();
+  end_streams({.kind = StreamFailure::Kind::closed});
+  last_stream_id_ = nghttp2_session_get_last_proc_stream_id(session());
+  block_.clear();
+  session_.reset();  // attackers who don't wait, but come again and again, leave little behind
+  settings_.flood_penalty->start(end_timer_);
+}
+
+/// For when the session can't say it any more.
+void ClientCodec::throw_out(std::int32_t last_stream_id) {
+  say_goodbye(last_stream_id, end_code_);
   finish();
 }
 
 void ClientCodec::finish() {
-  if (phase_ != Phase::open) return;
+  if (phase_ != Phase::open && phase_ != Phase::held) return;
+  const bool listen = phase_ == Phase::open;
   phase_ = Phase::lingering;
   timer_.stop();
   end_timer_.stop();
@@ -183,7 +210,7 @@ void ClientCodec::finish() {
   if (!connection_.open()) return;
   if (half_closed_ && connection_.queued_bytes() == 0) return close();
   connection_.end_writing();
-  connection_.resume_reading();
+  if (listen) connection_.resume_reading();
   if (connection_.queued_bytes() == 0) linger();
 }
 

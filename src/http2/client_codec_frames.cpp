@@ -11,6 +11,9 @@ using http::Flood;
 
 namespace {
 
+// A late header block is decoded all the same: so many bytes of it cost about as much as a frame.
+constexpr std::size_t late_unit_bytes = 256;
+
 /// A nonce as RFC 6455 section 4.1 wants it: 16 bytes in base64.
 std::array<char, 24> make_websocket_key(base::Random& random) {
   constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -34,9 +37,12 @@ bool is_clients_fault(std::uint32_t error_code) {
 }  // namespace
 
 /// RFC 9113 sections 5.1 and 5.1.1. nghttp2 remembers no closed streams and ignores what comes for them.
-void ClientCodec::judge_stream_id(std::int32_t stream_id) {
+void ClientCodec::judge_stream_id(std::int32_t stream_id, std::size_t length) {
   switch (history_.past(stream_id)) {
     case StreamHistory::Past::unknown:
+      if (!history_.later_than_all(stream_id) && stream_of(stream_id) == nullptr) {
+        allow(Flood::late_frame, 1 + static_cast<std::uint32_t>(length / late_unit_bytes));
+      }
       return;
     case StreamHistory::Past::skipped:
       return cut_off(NGHTTP2_PROTOCOL_ERROR);
@@ -50,17 +56,20 @@ void ClientCodec::frame_begins(const nghttp2_frame_hd& frame) {
   const bool acknowledges = (frame.flags & NGHTTP2_FLAG_ACK) != 0;
   switch (frame.type) {
     case NGHTTP2_HEADERS:
-      judge_stream_id(frame.stream_id);
+      judge_stream_id(frame.stream_id, frame.length);
       history_.opened(frame.stream_id);
       break;
     case NGHTTP2_RST_STREAM:
       allow(Flood::reset);
       break;
     case NGHTTP2_PING:
-      if (!acknowledges) allow(Flood::ping);
+      if (!acknowledges || !draining_) allow(Flood::ping);
       break;
     case NGHTTP2_SETTINGS:
       if (!acknowledges) allow(Flood::settings);
+      break;
+    case NGHTTP2_GOAWAY:
+      allow(Flood::goaway);
       break;
     case NGHTTP2_WINDOW_UPDATE:
       allow(Flood::window_update);
@@ -96,6 +105,9 @@ void ClientCodec::frame_received(const nghttp2_frame& frame, bool ended) {
   if (ended || frame.hd.type == NGHTTP2_RST_STREAM) history_.ended_by_client(frame.hd.stream_id);
   if (frame.hd.type == NGHTTP2_PING && (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0 && draining_)
     no_more_requests();
+  if (ended || frame.hd.type != NGHTTP2_DATA) return;
+  const std::size_t payload_bytes = frame.hd.length - frame.data.padlen;
+  if (payload_bytes > 0 && payload_bytes < frame_head_bytes) allow(Flood::tiny_data);
 }
 
 void ClientCodec::head_received(Stream& incoming, const nghttp2_frame& frame, bool ended) {
@@ -143,6 +155,20 @@ void ClientCodec::head_timed_out(ClientStream& stream) {
   work();
 }
 
+/// Whether the client may be told of its error at once. One that comes back with an error again and again
+/// costs a connection each time.
+bool ClientCodec::tolerates(std::uint32_t error_code) {
+  if (settings_.shared_guard->allows(Flood::connection_error, loop().now_ms())) return true;
+  flood(Flood::connection_error);
+  end_code_ = error_code;
+  return false;
+}
+
+bool ClientCodec::lets_go(const nghttp2_frame& frame) {
+  if (frame.hd.type != NGHTTP2_GOAWAY || !is_clients_fault(frame.goaway.error_code)) return true;
+  return !flooded_ && tolerates(frame.goaway.error_code);
+}
+
 void ClientCodec::frame_sent(const nghttp2_frame& frame) {
   switch (frame.hd.type) {
     case NGHTTP2_RST_STREAM:
@@ -158,7 +184,7 @@ void ClientCodec::frame_sent(const nghttp2_frame& frame) {
   if (stream == nullptr) return;
   if (frame.hd.type == NGHTTP2_HEADERS) {
     stream->head_sent();
-  } else {
+  } else if (!stream->starved()) {
     guard_.expect(Flood::window_update, 2);  // of the stream and of the connection
     guard_.expect(Flood::ping, 1);           // gRPC measures the path so
   }

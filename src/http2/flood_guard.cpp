@@ -14,22 +14,28 @@ struct Budget {
 
 /// In the order of http::Flood. Honest clients stay far below: a browser that leaves a page takes back what
 /// is under way, gRPC sends a PING for each DATA it gets while it measures the path (those are expected),
-/// older browsers shape a tree of priorities with each page.
-constexpr std::array<Budget, 7> budgets = {{
+/// older browsers shape a tree of priorities with each page, a WebSocket's keys come one by one, and what was
+/// under way when we ended a stream, 64 KiB at most, still arrives. A burst is what one connection can cost
+/// at once, each time an attacker comes back.
+constexpr std::array<Budget, 11> budgets = {{
     /* reset */ {200, 30},
     /* bad_frame */ {50, 5},
-    /* ping */ {1000, 200},
+    /* ping */ {500, 100},
     /* settings */ {50, 5},
-    /* priority */ {1000, 100},
-    /* window_update */ {2000, 1000},
+    /* priority */ {500, 100},
+    /* window_update */ {1000, 500},
     /* empty_frame */ {100, 20},
+    /* tiny_data */ {1000, 500},
+    /* late_frame */ {1000, 100},
+    /* goaway */ {10, 1},
+    /* connection_error */ {200, 20},
 }};
 
 constexpr std::uint32_t milli = 1000;
 
 }  // namespace
 
-bool FloodGuard::allows(http::Flood kind, std::int64_t now_ms) {
+bool FloodGuard::allows(http::Flood kind, std::int64_t now_ms, std::uint32_t count) {
   const auto index = static_cast<std::size_t>(kind);
   AZULB_ASSERT(index < budget_count);
   static_assert(budgets.size() == budget_count);
@@ -40,7 +46,7 @@ bool FloodGuard::allows(http::Flood kind, std::int64_t now_ms) {
   bucket.counted_ms = now;
   bucket.level_milli -= static_cast<std::uint32_t>(std::min<std::uint64_t>(leaked, bucket.level_milli));
   if (bucket.level_milli >= budget.burst * milli) return false;
-  bucket.level_milli += milli;
+  bucket.level_milli += count * milli;
   return true;
 }
 

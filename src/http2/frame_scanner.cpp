@@ -33,6 +33,7 @@ std::size_t FrameScanner::scan(std::span<const char> bytes) {
       continue;
     }
     const std::size_t begin = at;
+    if (seen_bytes_ == 0 && frames_left_ == 0) return begin;
     while (at < bytes.size() && !complete())
       head_[seen_bytes_++] = static_cast<unsigned char>(bytes[at++]);
     if (!complete()) return bytes.size();
@@ -45,6 +46,7 @@ std::size_t FrameScanner::scan(std::span<const char> bytes) {
       frame_.depends_on = static_cast<std::int32_t>(read_number(&head_[head_bytes], 4) & 0x7FFFFFFFU);
     }
     seen_bytes_ = 0;
+    --frames_left_;
     skip_bytes_ = frame_.length - static_cast<std::uint32_t>(payload_seen);
     if (!is_to_be_judged(frame_.type)) continue;
     // Its bytes are nghttp2's after the verdict: they are skipped here next time.

@@ -20,6 +20,9 @@ constexpr std::size_t held_bytes_limit = 1024 * 1024;
 // One frame carries 16 KiB of a header block: what the limits allow, and more for a peer that cuts small.
 constexpr std::size_t frame_bytes = 16 * 1024;
 constexpr std::size_t spare_continuations = 8;
+// So many frames of one connection are taken in a turn, whatever has come: many small ones cost far more than
+// their bytes, and other connections wait behind them.
+constexpr std::uint32_t frames_per_turn = 128;
 
 }  // namespace
 
@@ -43,35 +46,54 @@ void Multiplexer::begin(std::span<const nghttp2_settings_entry> settings) {
 
 // ---- what comes
 
-int Multiplexer::feed(std::span<const char> bytes) {
+std::size_t Multiplexer::feed(std::span<const char> bytes) {
   receiving_ = true;
-  const int status = feed_frames(bytes);
+  const std::size_t taken = feed_frames(bytes);
   receiving_ = false;
-  return status;
+  wants_work();  // what all this leads to leaves in one write, at the end of the turn
+  if (cut_off_ || session_error_ != 0 || phase_ != Phase::open) return bytes.size();
+  if (taken < bytes.size()) {
+    reading_later_ = true;
+    connection_.pause_reading();
+  }
+  return taken;
 }
 
-int Multiplexer::feed_frames(std::span<const char> bytes) {
-  while (!bytes.empty() && !cut_off_ && phase_ == Phase::open) {
-    const std::size_t run = scanner_.scan(bytes);
+void Multiplexer::read_on() {
+  if (std::exchange(reading_later_, false)) connection_.resume_reading();
+}
+
+std::size_t Multiplexer::feed_frames(std::span<const char> bytes) {
+  scanner_.allow_frames(frames_per_turn);
+  std::size_t taken = 0;
+  while (taken < bytes.size() && !cut_off_ && phase_ == Phase::open) {
+    const std::span<const char> rest = bytes.subspan(taken);
+    const std::size_t run = scanner_.scan(rest);
     if (run > 0) {
       const ssize_t status =
-          nghttp2_session_mem_recv(session(), reinterpret_cast<const std::uint8_t*>(bytes.data()), run);
-      if (status < 0) return static_cast<int>(status);
+          nghttp2_session_mem_recv(session(), reinterpret_cast<const std::uint8_t*>(rest.data()), run);
+      if (status < 0) session_error_ = static_cast<int>(status);
     }
-    if (scanner_.found() && !cut_off_) judge_frame(scanner_.frame());
-    bytes = bytes.subspan(run);
+    taken += run;
+    if (session_error_ != 0 || !scanner_.found()) break;
+    if (!cut_off_) judge_frame(scanner_.frame());
   }
-  return 0;
+  return taken;
 }
 
-void Multiplexer::allow(Flood kind) {
-  if (!cut_off_ && !guard_.allows(kind, loop().now_ms())) flood(kind);
+void Multiplexer::on_deferred() {
+  if (session_error_ != 0 && phase_ == Phase::open) return session_failed(session_error_);
+  work();
+}
+
+void Multiplexer::allow(Flood kind, std::uint32_t count) {
+  if (!cut_off_ && !guard_.allows(kind, loop().now_ms(), count)) flood(kind);
 }
 
 void Multiplexer::flood(Flood kind) {
-  if (cut_off_) return;
+  if (flooded_) return;
   count_flood(kind);
-  cut_off(NGHTTP2_ENHANCE_YOUR_CALM);
+  punish();
 }
 
 void Multiplexer::cut_off(std::uint32_t error_code) {
@@ -85,7 +107,7 @@ void Multiplexer::judge_frame(const FrameScanner::Frame& frame) {
   switch (frame.type) {
     case NGHTTP2_DATA:
       if (frame.length == 0 && (frame.flags & NGHTTP2_FLAG_END_STREAM) == 0) allow(Flood::empty_frame);
-      judge_stream_id(frame.stream_id);
+      judge_stream_id(frame.stream_id, 0);
       break;
     case NGHTTP2_CONTINUATION:
       block_wire_bytes_ += frame_head_bytes + frame.length;
@@ -110,10 +132,12 @@ void Multiplexer::frame_head_received(const nghttp2_frame_hd& frame) {
   frame_begins(frame);
 }
 
-void Multiplexer::field_received(std::string_view name, std::string_view value) {
-  if (block_stream_ == nullptr || cut_off_) return;
+/// False: not one field more is to be decoded.
+bool Multiplexer::field_received(std::string_view name, std::string_view value) {
+  if (block_stream_ == nullptr || cut_off_) return true;
   block_.add(name, value);
   if (block_.monstrous()) flood(Flood::header_block);
+  return !flooded_;
 }
 
 void Multiplexer::whole_frame_received(const nghttp2_frame& frame) {
@@ -188,13 +212,15 @@ void Multiplexer::to_send(Stream& stream) {
 }
 
 void Multiplexer::produce() {
-  if (receiving_ || producing_ || phase_ != Phase::open) return;
+  if (receiving_ || producing_ || phase_ != Phase::open || session_error_ != 0) return;
   producing_ = true;
   const int status = produce_frames();
   if (std::exchange(taken_by_reference_, false)) connection_.flush();
   to_send_.for_each([](Stream& stream) { stream.output_settled(); });
   producing_ = false;
-  if (status < 0) session_failed(status);
+  if (status >= 0) return;
+  session_error_ = status;  // a writer may be calling: nobody can be told now
+  wants_work();
 }
 
 int Multiplexer::produce_frames() {

@@ -38,6 +38,7 @@ struct SessionCallbacks {
     nghttp2_session_callbacks_set_on_header_callback(table, header_field);
     nghttp2_session_callbacks_set_on_frame_recv_callback(table, frame_received);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(table, body_received);
+    nghttp2_session_callbacks_set_before_frame_send_callback(table, frame_leaves);
     nghttp2_session_callbacks_set_on_frame_send_callback(table, frame_sent);
     nghttp2_session_callbacks_set_on_stream_close_callback(table, stream_closed);
     nghttp2_session_callbacks_set_send_data_callback(table, send_body);
@@ -57,8 +58,8 @@ struct SessionCallbacks {
   static int header_field(nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name,
                           std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
                           std::uint8_t, void* user_data) {
-    of(user_data).field_received(text_of(name, name_size), text_of(value, value_size));
-    return 0;
+    const bool goes_on = of(user_data).field_received(text_of(name, name_size), text_of(value, value_size));
+    return goes_on ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
   }
   static int frame_received(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
     of(user_data).whole_frame_received(*frame);
@@ -68,6 +69,9 @@ struct SessionCallbacks {
                            std::size_t size, void* user_data) {
     of(user_data).body_received(stream_id, text_of(bytes, size));
     return 0;
+  }
+  static int frame_leaves(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
+    return of(user_data).lets_go(*frame) ? 0 : NGHTTP2_ERR_CANCEL;
   }
   static int frame_sent(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
     of(user_data).frame_sent(*frame);

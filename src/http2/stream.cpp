@@ -14,6 +14,11 @@ namespace {
 
 constexpr std::size_t frame_payload_bytes = 16 * 1024;
 constexpr std::size_t frame_head_bytes = 9;
+// Frames with less of a body wait for each other until all that has come has been parsed: on the other side
+// each would be a chunk of its own.
+constexpr std::size_t gathered_body_bytes = 256;
+// A window that lets less than this through makes more work than it is good for.
+constexpr std::size_t starved_bytes = 256;
 
 ssize_t read_body(nghttp2_session*, std::int32_t, std::uint8_t*, std::size_t room, std::uint32_t* flags,
                   nghttp2_data_source* source, void*) {
@@ -28,13 +33,15 @@ void Stream::receive_body(std::span<const char> bytes) {
   received_bytes_ += bytes.size();
   if (!muted_ && received_bytes_ > declared_bytes_) length_mismatched();
   if (muted_ || !wants_body()) return multiplexer_.body_taken(bytes.size());
-  if (!paused_ && !holds_body() && in_.empty()) {
+  const bool takes = !paused_ && !holds_body();
+  if (takes && in_.empty() && bytes.size() >= gathered_body_bytes) {
     reader_->on_body(bytes);
     multiplexer_.body_taken(bytes.size());
     if (!muted_) nghttp2_session_consume_stream(multiplexer_.session(), id_, bytes.size());
   } else {
     in_.append(bytes);
     multiplexer_.body_held(bytes.size());
+    if (takes) multiplexer_.to_tell(*this);
   }
 }
 
@@ -166,6 +173,7 @@ std::ptrdiff_t Stream::body_to_send(std::size_t room, std::uint32_t& flags) {
     return NGHTTP2_ERR_DEFERRED;
   }
   flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+  starved_ = room < std::min(available, starved_bytes);
   if (available > room || !write_ended_) return static_cast<std::ptrdiff_t>(std::min(available, room));
   flags |= NGHTTP2_DATA_FLAG_EOF;
   if (const std::span<http::Field> trailers = trailers_out_.fields(); !trailers.empty()) {

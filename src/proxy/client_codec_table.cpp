@@ -13,6 +13,9 @@ constexpr auto linger_duration = 2s;
 // A client that has ended its side may still read: it gets an answer that comes within this time.
 constexpr auto half_close_grace = 500ms;
 
+// A client that has flooded a connection waits so long for the end of it.
+constexpr auto flood_penalty = 1s;
+
 // Names in ALPN (RFC 7301, RFC 9113 section 3.1).
 constexpr std::string_view http1_protocol = "http/1.1";
 constexpr std::string_view http2_protocol = "h2";
@@ -58,7 +61,9 @@ ListenerCodecs::ListenerCodecs(WorkerCodecs& worker_codecs, net::Loop& loop, con
             .send_timeout = &loop.timers().list(listener.timeout.send),
             .linger_timeout = http1.linger_timeout,
             .half_close_grace = http1.half_close_grace,
+            .flood_penalty = &loop.timers().list(flood_penalty),
             .floods = &floods,
+            .shared_guard = &guard,
             .random = &random},
       http2_wanted(listener.http2) {}
 

@@ -91,6 +91,7 @@ class Client final : public http::StreamAcceptor {
 
   const Manner manner_;
   http2::CodecScratch scratch_{24};
+  http2::FloodGuard guard_;
   http::FloodCounters floods_;
   base::Random random_{1};
   http2::ClientCodecSettings settings_{.limits = {512, 1024, 24},
@@ -100,7 +101,9 @@ class Client final : public http::StreamAcceptor {
                                        .send_timeout = minute(),
                                        .linger_timeout = minute(),
                                        .half_close_grace = minute(),
+                                       .flood_penalty = minute(),
                                        .floods = &floods_,
+                                       .shared_guard = &guard_,
                                        .random = &random_};
   net::Connection connection_{shared_loop(), codec_};
   http2::ClientCodec codec_{connection_, scratch_, settings_, *this};

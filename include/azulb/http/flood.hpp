@@ -1,5 +1,5 @@
-// What a client can do too much of, beyond asking: each kind is bounded per connection, and counted where it
-// ended one.
+// What a client can do too much of, beyond asking: each kind is bounded per connection (but where a listener
+// is named), and counted where it ended one.
 #pragma once
 
 #include <array>
@@ -18,15 +18,20 @@ enum class Flood : std::uint8_t {
   settings,
   priority,  // also frames of unknown types
   window_update,
-  empty_frame,   // frames that carry nothing and end nothing
-  continuation,  // a header block in too many parts
-  header_block,  // a header block that unfolds to far more than the limits
-  unread_reply,  // frames that want a reply, from a client that reads none
-  stall,         // a stream that took nothing for timeout.send: only the stream is ended
+  empty_frame,  // frames that carry nothing and end nothing
+  tiny_data,    // DATA that carries less than its frame's head
+  late_frame,   // frames on streams that are over, whose client may not have known
+  goaway,
+  connection_error,  // connections ended for what the client sent, of a listener's clients together
+  continuation,      // a header block in too many parts
+  header_block,      // a header block that unfolds to far more than the limits
+  unread_reply,      // frames that want a reply, from a client that reads none
+  stall,             // a stream that took nothing for timeout.send: only the stream is ended
 };
-inline constexpr std::array<std::string_view, 11> flood_names = {
-    "reset",       "bad_frame",    "ping",         "settings",     "priority", "window_update",
-    "empty_frame", "continuation", "header_block", "unread_reply", "stall"};
+inline constexpr std::array<std::string_view, 15> flood_names = {
+    "reset",        "bad_frame",    "ping",       "settings", "priority",         "window_update",
+    "empty_frame",  "tiny_data",    "late_frame", "goaway",   "connection_error", "continuation",
+    "header_block", "unread_reply", "stall"};
 inline constexpr std::size_t flood_count = flood_names.size();
 static_assert(static_cast<std::size_t>(Flood::stall) + 1 == flood_count);
 

@@ -32,7 +32,9 @@ struct ClientCodecSettings {
   net::TimerList* send_timeout;       // a stream must take bytes at least so often
   net::TimerList* linger_timeout;     // for the client's last words, and for the answer to a drain's PING
   net::TimerList* half_close_grace;   // a client that ended its side gets what comes within this time
+  net::TimerList* flood_penalty;      // one that floods is kept waiting so long before it is thrown out
   http::FloodCounters* floods;
+  FloodGuard* shared_guard;
   base::Random* random;
 };
 
@@ -62,6 +64,9 @@ class ClientCodec final : public Multiplexer, public http::ClientCodec {
   void work() override;
   void session_failed(int error) override;
   void count_flood(http::Flood kind) override;
+  void punish() override;
+  void hold();
+  void throw_out(std::int32_t last_stream_id);
   net::TimerList& send_timeout() override { return *settings_.send_timeout; }
   void update_timer();
   void on_timeout();
@@ -77,7 +82,9 @@ class ClientCodec final : public Multiplexer, public http::ClientCodec {
   void head_received(Stream& stream, const nghttp2_frame& frame, bool ended) override;
   void frame_received(const nghttp2_frame& frame, bool ended) override;
   void frame_sent(const nghttp2_frame& frame) override;
-  void judge_stream_id(std::int32_t stream_id) override;
+  bool lets_go(const nghttp2_frame& frame) override;
+  void judge_stream_id(std::int32_t stream_id, std::size_t length) override;
+  bool tolerates(std::uint32_t error_code);
   void request_received(ClientStream& stream, bool ended);
   void head_timed_out(ClientStream& stream);
   std::uint32_t head_ms() const;
@@ -87,6 +94,9 @@ class ClientCodec final : public Multiplexer, public http::ClientCodec {
   net::MemberTimer<ClientCodec, &ClientCodec::on_timeout> timer_{*this};
   net::MemberTimer<ClientCodec, &ClientCodec::on_end_timeout> end_timer_{*this};
   StreamHistory history_;
+  std::size_t dropped_bytes_ = 0;                       // while lingering
+  std::int32_t last_stream_id_ = 0;                     // while it is held
+  std::uint32_t end_code_ = NGHTTP2_ENHANCE_YOUR_CALM;  // what it will be told then
   std::uint32_t block_begun_ms_ = 0;  // the loop's clock, cut to 32 bits
   Wait wait_ = Wait::none;
   bool draining_ = false;

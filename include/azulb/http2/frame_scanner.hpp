@@ -25,8 +25,10 @@ class FrameScanner {
     std::int32_t depends_on = -1;  // of a PRIORITY
   };
 
-  /// How many bytes, from the front, come before the next frame that is to be judged; all, if none is in
-  /// sight. Whether one is says `found`. The next call begins behind these bytes.
+  /// How many frames more may begin. Before the first that may not, `scan` stops.
+  void allow_frames(std::uint32_t count) { frames_left_ = count; }
+  /// How many bytes, from the front, come before the next frame that is to be judged (then `found`), or that
+  /// may not begin; all, if there is no such frame in sight. The next call begins behind these bytes.
   std::size_t scan(std::span<const char> bytes);
   bool found() const { return found_; }
   const Frame& frame() const { return frame_; }
@@ -38,6 +40,7 @@ class FrameScanner {
   bool complete();
 
   std::uint32_t skip_bytes_;     // of the preface, then of payloads
+  std::uint32_t frames_left_ = 0;
   std::uint8_t seen_bytes_ = 0;  // of the next frame's head, and of a PRIORITY its payload
   bool found_ = false;
   std::array<unsigned char, head_bytes + priority_bytes> head_{};

@@ -30,6 +30,7 @@ class Multiplexer : public net::ConnectionHandler, protected net::Deferred {
  protected:
   enum class Phase : std::uint8_t {
     open,
+    held,       // the peer has flooded us: nothing is read or said for a while
     lingering,  // all is said; what the peer still sends is dropped until its end
     closed,
   };
@@ -39,8 +40,11 @@ class Multiplexer : public net::ConnectionHandler, protected net::Deferred {
 
   /// Says what is first to be said: our settings, and the connection's window.
   void begin(std::span<const nghttp2_settings_entry> settings);
-  /// Feeds nghttp2; the result is negative when the session cannot go on.
-  int feed(std::span<const char> bytes);
+  /// Feeds nghttp2 with as many frames as a turn may take: how many bytes that were. With more to come reading
+  /// pauses until `read_on`.
+  std::size_t feed(std::span<const char> bytes);
+  /// In a later turn than `feed`, or deferred.
+  void read_on();
   void tell_streams();
   /// Ends every stream without a frame; `failure` is told to those who still listen.
   void end_streams(const http::StreamFailure& failure);
@@ -50,7 +54,7 @@ class Multiplexer : public net::ConnectionHandler, protected net::Deferred {
   bool all_said() {
     return nghttp2_session_want_read(session()) == 0 && nghttp2_session_want_write(session()) == 0;
   }
-  void allow(http::Flood kind);
+  void allow(http::Flood kind, std::uint32_t count = 1);
   void flood(http::Flood kind);
   /// Nothing more is read; the last GOAWAY says why.
   void cut_off(std::uint32_t error_code);
@@ -65,9 +69,13 @@ class Multiplexer : public net::ConnectionHandler, protected net::Deferred {
   /// Something is to be told, sent or ended: at the end of the loop's turn, and when the socket is no longer
   /// behind.
   virtual void work() = 0;
+  /// Called instead of `work`, and by it; never from within a writer.
   virtual void session_failed(int error) = 0;
   /// Counts one that ended the connection.
   virtual void count_flood(http::Flood kind) = 0;
+  virtual void punish() { cut_off(NGHTTP2_ENHANCE_YOUR_CALM); }
+  /// A frame of ours is about to be sent. False: it is not.
+  virtual bool lets_go(const nghttp2_frame& /*frame*/) { return true; }
   virtual void frame_begins(const nghttp2_frame_hd& frame) = 0;
   virtual void headers_begin(const nghttp2_frame& frame) = 0;
   /// `block_` holds what came for `stream`.
@@ -75,8 +83,8 @@ class Multiplexer : public net::ConnectionHandler, protected net::Deferred {
   /// Any whole frame, after what is common to both ends.
   virtual void frame_received(const nghttp2_frame& frame, bool ended) = 0;
   virtual void frame_sent(const nghttp2_frame& frame) = 0;
-  /// A DATA frame, whether or not its stream is known.
-  virtual void judge_stream_id(std::int32_t /*stream_id*/) {}
+  /// A DATA frame, whether or not its stream is known. `length` is what it costs besides being one.
+  virtual void judge_stream_id(std::int32_t /*stream_id*/, std::size_t /*length*/) {}
 
   net::Connection& connection_;
   CodecScratch& scratch_;
@@ -87,7 +95,9 @@ class Multiplexer : public net::ConnectionHandler, protected net::Deferred {
   FloodGuard guard_;
   std::size_t block_wire_bytes_ = 0;
   Phase phase_ = Phase::open;
+  int session_error_ = 0;  // nghttp2's: the session can't go on
   bool cut_off_ = false;
+  bool flooded_ = false;
 
   static constexpr std::size_t frame_head_bytes = 9;
 
@@ -110,15 +120,15 @@ class Multiplexer : public net::ConnectionHandler, protected net::Deferred {
 
  private:
   friend struct SessionCallbacks;
-  void on_deferred() override { work(); }
-  int feed_frames(std::span<const char> bytes);
+  void on_deferred() override;
+  std::size_t feed_frames(std::span<const char> bytes);
   void forget(Stream& stream);
   int produce_frames();
   void judge_frame(const FrameScanner::Frame& frame);
 
-  // As nghttp2 tells it; nothing is returned to it but 0.
+  // As nghttp2 tells it; nothing is returned to it but 0, unless it is to stop.
   void frame_head_received(const nghttp2_frame_hd& frame);
-  void field_received(std::string_view name, std::string_view value);
+  bool field_received(std::string_view name, std::string_view value);
   void whole_frame_received(const nghttp2_frame& frame);
   void body_received(std::int32_t stream_id, std::span<const char> bytes);
   void stream_closed(std::int32_t stream_id, std::uint32_t error_code);
@@ -133,6 +143,7 @@ class Multiplexer : public net::ConnectionHandler, protected net::Deferred {
   std::size_t unconsumed_bytes_ = 0;  // of the connection's window, as too much is held
   bool receiving_ = false;            // within nghttp2_session_mem_recv
   bool producing_ = false;
+  bool reading_later_ = false;  // the rest of what has come, in the next turn
   bool taken_by_reference_ = false;  // what was written shows into streams' buffers
 };
 

@@ -41,6 +41,8 @@ class Stream : public http::StreamWriter,
   std::ptrdiff_t body_to_send(std::size_t room, std::uint32_t& flags);
   /// Those bytes; they stay until `output_settled`.
   std::span<const char> take_body(std::size_t size_bytes);
+  /// The peer's window let but a few of the waiting bytes through.
+  bool starved() const { return starved_; }
   /// All that was taken has left, or is queued by the connection.
   void output_settled();
 
@@ -128,6 +130,7 @@ class Stream : public http::StreamWriter,
   bool write_ended_ = false;
   bool end_sent_ = false;
   bool tunnel_ = false;
+  bool starved_ = false;
   bool deferred_ = false;   // nghttp2 waits for more of the body
   bool above_low_ = false;  // on_writable is due when it no longer is
   bool writable_ = false;   // on_writable is to be told

@@ -25,6 +25,9 @@ class StreamHistory {
     ended_ = shifted(ended_, steps);
     latest_ = static_cast<std::uint32_t>(stream_id);
   }
+  bool later_than_all(std::int32_t stream_id) const {
+    return latest_ == UINT32_MAX || static_cast<std::uint32_t>(stream_id) > latest_;
+  }
   void ended_by_client(std::int32_t stream_id) {
     if (remembers(stream_id)) ended_ |= bit(stream_id);
   }

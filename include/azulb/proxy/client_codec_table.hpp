@@ -40,6 +40,7 @@ struct ListenerCodecs {
 
   WorkerCodecs& worker;
   http1::ClientHabit habit;
+  http2::FloodGuard guard;
   http1::ClientCodecSettings http1;
   http2::ClientCodecSettings http2;
   const bool http2_wanted;

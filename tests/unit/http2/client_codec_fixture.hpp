@@ -182,6 +182,7 @@ class Http2Fixture : public http::StreamAcceptor {
   net::Loop loop;
   Peer client;
   http2::CodecScratch scratch{100};
+  http2::FloodGuard guard;
   http::FloodCounters floods;
   base::Random random{1};
   http2::ClientCodecSettings settings{.limits = {},
@@ -191,7 +192,9 @@ class Http2Fixture : public http::StreamAcceptor {
                                       .send_timeout = timeout(60'000),
                                       .linger_timeout = timeout(60'000),
                                       .half_close_grace = timeout(60'000),
+                                      .flood_penalty = timeout(1),
                                       .floods = &floods,
+                                      .shared_guard = &guard,
                                       .random = &random};
   net::Connection connection{loop, codec};
   http2::ClientCodec codec{connection, scratch, settings, *this};

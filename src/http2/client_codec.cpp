@@ -176,12 +176,13 @@ void ClientCodec::session_failed(int error) {
   if (error == NGHTTP2_ERR_FLOODED) flood(Flood::unread_reply);
   const bool no_preface = error == NGHTTP2_ERR_BAD_CLIENT_MAGIC;
   if (flooded_ || (no_preface && !tolerates(NGHTTP2_PROTOCOL_ERROR))) return hold();
+  if (no_preface) produce_frames();  // our SETTINGS come first, whatever follows
   end_code_ = no_preface ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_INTERNAL_ERROR;
   throw_out(nghttp2_session_get_last_proc_stream_id(session()));
 }
 
-/// A client that floods would be back at once, and cost as much again: it waits, and nothing of it is read, so
-/// that it can't even send.
+/// A client that floods would be back at once, and cost as much again: it waits, and nothing of it is read,
+/// so that it can't even send.
 void ClientCodec::hold() {
   phase_ = Phase::held;
   timer_.stop();

@@ -23,6 +23,20 @@ constexpr std::string_view http2_protocol = "h2";
 // Of the preface, what HTTP/1's parser takes for the start of a request: "PRI * HTTP/".
 constexpr std::size_t unrevealing_bytes = 11;
 
+/// What can be no request of HTTP/1 in anybody's eyes: three words, of which none is its version, and none a
+/// target in any form. Or the preface's first line, with something wrong behind it.
+bool begins_other_protocol(std::string_view bytes) {
+  const std::size_t end = bytes.find("\r\n");
+  if (end == std::string_view::npos) return false;
+  const std::string_view line = bytes.substr(0, end);
+  if (http2::client_preface.starts_with(bytes.substr(0, end + 2))) return true;
+  const std::size_t first = line.find(' ');
+  if (first == std::string_view::npos) return false;
+  const std::string_view rest = line.substr(first + 1);
+  return std::count(rest.begin(), rest.end(), ' ') == 1 &&
+         rest.find_first_of("/:*.") == std::string_view::npos;
+}
+
 std::size_t largest_field_limit(const config::Config& config) {
   std::size_t limit = http1::response_head_limits.fields;
   for (const config::Listener& listener : config.listeners) {
@@ -100,7 +114,14 @@ std::size_t ClientCodecSlot::on_bytes(std::span<const char> bytes) {
   // HTTP/1's: its head timeout runs, and nothing is consumed.
   constexpr std::string_view preface = http2::client_preface;
   const std::string_view begin(bytes.data(), std::min(bytes.size(), preface.size()));
-  if (!preface.starts_with(begin) || !http1_.untouched()) {
+  const bool may_be_preface = preface.starts_with(begin);
+  if (http1_.untouched() && !may_be_preface &&
+      begins_other_protocol(std::string_view(bytes.data(), bytes.size()))) {
+    // An invalid preface (RFC 9113 section 3.4): HTTP/2 says so, and a client of HTTP/1 it is not.
+    http1_.retire();
+    return start_http2().on_bytes(bytes);
+  }
+  if (!may_be_preface || !http1_.untouched()) {
     http1_.connection().set_handler(http1_);
     return http1_.on_bytes(bytes);
   }

@@ -15,6 +15,7 @@ from support.http2 import (
     INTERNAL_ERROR,
     NO_ERROR,
     PREFACE,
+    PROTOCOL_ERROR,
     SETTINGS,
     frame,
     get,
@@ -264,15 +265,23 @@ def test_the_preface_may_come_in_pieces(azulb, scripted, http2_client, cut):
     assert client.request(get()).status == 200
 
 
-@pytest.mark.parametrize("start", [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r!", b"PRI * HTTP/1.1\r\nHost: a\r\n\r\n", b"P"])
+@pytest.mark.parametrize("start", [b"PRI * HTTP/1.1\r\nHost: a\r\n\r\n", b"P"])
 def test_what_only_looks_like_a_preface_is_http1(azulb, scripted, start):
     proxy = azulb(scripted(echo))
     with proxy.client() as client:
         client.send(start)
         if start == b"P":
             client.send(b"OST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
-        status = 505 if b"2.0" in start else 400 if b"PRI" in start else 200
-        assert client.read_response().status == status
+        assert client.read_response().status == (400 if b"PRI" in start else 200)
+
+
+@pytest.mark.parametrize("start", [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r!", b"PRI * HTTP/2.0\r\nHost: a\r\n\r\n",
+                                   b"INVALID CONNECTION PREFACE\r\n\r\n"])
+def test_an_invalid_preface_is_answered_in_http2(azulb, scripted, http2_client, start):
+    client = http2_client(azulb(scripted(always(OK))), hello=False)
+    client.send(start)
+    assert client.read_to_close() == PROTOCOL_ERROR
+    assert client.frames[0].kind == SETTINGS
 
 
 def test_http2_can_be_switched_off(azulb, scripted):

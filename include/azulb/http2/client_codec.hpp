@@ -97,7 +97,7 @@ class ClientCodec final : public Multiplexer, public http::ClientCodec {
   std::size_t dropped_bytes_ = 0;                       // while lingering
   std::int32_t last_stream_id_ = 0;                     // while it is held
   std::uint32_t end_code_ = NGHTTP2_ENHANCE_YOUR_CALM;  // what it will be told then
-  std::uint32_t block_begun_ms_ = 0;  // the loop's clock, cut to 32 bits
+  std::uint32_t block_begun_ms_ = 0;                    // the loop's clock, cut to 32 bits
   Wait wait_ = Wait::none;
   bool draining_ = false;
   bool goodbye_said_ = false;  // the final GOAWAY

@@ -39,7 +39,7 @@ class FrameScanner {
   static constexpr std::size_t priority_bytes = 5;
   bool complete();
 
-  std::uint32_t skip_bytes_;     // of the preface, then of payloads
+  std::uint32_t skip_bytes_;  // of the preface, then of payloads
   std::uint32_t frames_left_ = 0;
   std::uint8_t seen_bytes_ = 0;  // of the next frame's head, and of a PRIORITY its payload
   bool found_ = false;

@@ -40,14 +40,16 @@ class Multiplexer : public net::ConnectionHandler, protected net::Deferred {
 
   /// Says what is first to be said: our settings, and the connection's window.
   void begin(std::span<const nghttp2_settings_entry> settings);
-  /// Feeds nghttp2 with as many frames as a turn may take: how many bytes that were. With more to come reading
-  /// pauses until `read_on`.
+  /// Feeds nghttp2 with as many frames as a turn may take: how many bytes that were. With more to come
+  /// reading pauses until `read_on`.
   std::size_t feed(std::span<const char> bytes);
   /// In a later turn than `feed`, or deferred.
   void read_on();
   void tell_streams();
   /// Ends every stream without a frame; `failure` is told to those who still listen.
   void end_streams(const http::StreamFailure& failure);
+  /// As far as the socket takes them; negative when the session can't go on.
+  int produce_frames();
   /// For what nghttp2 can no longer say itself.
   void say_goodbye(std::int32_t last_stream_id, std::uint32_t error_code);
   /// Nothing more is to be read or written.
@@ -123,7 +125,6 @@ class Multiplexer : public net::ConnectionHandler, protected net::Deferred {
   void on_deferred() override;
   std::size_t feed_frames(std::span<const char> bytes);
   void forget(Stream& stream);
-  int produce_frames();
   void judge_frame(const FrameScanner::Frame& frame);
 
   // As nghttp2 tells it; nothing is returned to it but 0, unless it is to stop.
@@ -143,7 +144,7 @@ class Multiplexer : public net::ConnectionHandler, protected net::Deferred {
   std::size_t unconsumed_bytes_ = 0;  // of the connection's window, as too much is held
   bool receiving_ = false;            // within nghttp2_session_mem_recv
   bool producing_ = false;
-  bool reading_later_ = false;  // the rest of what has come, in the next turn
+  bool reading_later_ = false;       // the rest of what has come, in the next turn
   bool taken_by_reference_ = false;  // what was written shows into streams' buffers
 };
 

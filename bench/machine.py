@@ -27,10 +27,11 @@ def raise_descriptor_limit(wanted=65536):
 
 
 def child_setup(cpu):
-    """A preexec_fn: pins the child to one CPU and has it end with us, whatever becomes of us."""
+    """A preexec_fn: pins the child to one CPU, or to some, and has it end with us, whatever becomes of us."""
+    cpus = {cpu} if isinstance(cpu, int) else set(cpu)
 
     def setup():
-        os.sched_setaffinity(0, {cpu})
+        os.sched_setaffinity(0, cpus)
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
     return setup

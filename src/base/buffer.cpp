@@ -1,5 +1,6 @@
 #include "azulb/base/buffer.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -9,17 +10,19 @@
 #include <vector>
 
 #include "azulb/base/assert.hpp"
+#include "azulb/base/pooled_memory.hpp"
 
 namespace azulb::base {
 namespace {
 
-// Blocks of 1, 4, 16 and 64 KiB; a larger buffer is the system allocator's. The reserve of each class is
+// A larger block is the system allocator's; buffers take none of the small ones. The reserve of each class is
 // bounded, so that a burst does not stay in the process for good.
-constexpr std::array<std::size_t, 4> block_sizes = {1024, 4096, 16384, 65536};
+constexpr std::array<std::size_t, 8> block_sizes = {64, 128, 256, 512, 1024, 4096, 16384, 65536};
+constexpr std::size_t smallest_buffer_bytes = 1024;
 #if defined(__SANITIZE_ADDRESS__)
-constexpr std::array<std::size_t, 4> reserve_limits = {0, 0, 0, 0};  // so that a use after release is seen
+constexpr std::array<std::size_t, 8> reserve_limits = {};  // so that a use after release is seen
 #else
-constexpr std::array<std::size_t, 4> reserve_limits = {1024, 256, 64, 16};
+constexpr std::array<std::size_t, 8> reserve_limits = {4096, 4096, 2048, 1024, 1024, 256, 64, 16};
 #endif
 
 struct FreeBlock {
@@ -53,6 +56,7 @@ class BlockPool {
     std::erase(registry().pools, this);
   }
 
+  /// Null if there is no memory.
   char* acquire(std::size_t& size_bytes) {
     const std::size_t index = class_of(size_bytes);
     if (index < block_sizes.size()) size_bytes = block_sizes[index];
@@ -64,7 +68,7 @@ class BlockPool {
       return reinterpret_cast<char*>(block);
     }
     void* block = std::malloc(size_bytes);
-    if (block == nullptr) throw std::bad_alloc();
+    if (block == nullptr) count(-static_cast<std::int64_t>(size_bytes));
     return static_cast<char*>(block);
   }
 
@@ -129,7 +133,9 @@ std::span<char> Buffer::prepare(std::size_t size_bytes) {
     std::size_t wanted = held + size_bytes;
     if (wanted < 2 * held) wanted = 2 * held;
     AZULB_ASSERT(wanted <= capacity_limit);
+    wanted = std::max(wanted, smallest_buffer_bytes);
     char* storage = pool().acquire(wanted);
+    if (storage == nullptr) throw std::bad_alloc();
     if (held > 0) std::memcpy(storage, storage_ + begin_, held);
     if (storage_ != nullptr) pool().release(storage_, capacity_);
     storage_ = storage;
@@ -162,6 +168,43 @@ void Buffer::release() {
   pool().release(storage_, capacity_);
   storage_ = nullptr;
   begin_ = end_ = capacity_ = 0;
+}
+
+namespace {
+
+// Stands before what is given out, which keeps malloc's alignment.
+struct alignas(std::max_align_t) PooledHead {
+  std::size_t block_bytes;
+};
+
+PooledHead* head_of(void* memory) {
+  return static_cast<PooledHead*>(memory) - 1;
+}
+
+}  // namespace
+
+void* pooled_allocate(std::size_t size_bytes) {
+  std::size_t block_bytes = sizeof(PooledHead) + size_bytes;
+  char* block = pool().acquire(block_bytes);
+  if (block == nullptr) return nullptr;
+  return new (block) PooledHead{block_bytes} + 1;
+}
+
+void* pooled_reallocate(void* memory, std::size_t size_bytes) {
+  if (memory == nullptr) return pooled_allocate(size_bytes);
+  const std::size_t room = head_of(memory)->block_bytes - sizeof(PooledHead);
+  if (size_bytes <= room) return memory;
+  void* larger = pooled_allocate(size_bytes);
+  if (larger == nullptr) return nullptr;
+  std::memcpy(larger, memory, room);
+  pooled_free(memory);
+  return larger;
+}
+
+void pooled_free(void* memory) {
+  if (memory == nullptr) return;
+  PooledHead* head = head_of(memory);
+  pool().release(reinterpret_cast<char*>(head), head->block_bytes);
 }
 
 std::uint64_t buffered_bytes() {

@@ -1,9 +1,11 @@
 #include "azulb/http2/session.hpp"
 
+#include <cstring>
 #include <span>
 #include <string_view>
 
 #include "azulb/base/assert.hpp"
+#include "azulb/base/pooled_memory.hpp"
 #include "azulb/http2/multiplexer.hpp"
 
 namespace azulb::http2 {
@@ -17,6 +19,24 @@ constexpr std::size_t request_block_bytes = 4 * 1024 * 1024;
 constexpr std::size_t unread_replies_limit = 1000;
 // nghttp2 counts reads, not frames, where a CONTINUATION comes in pieces: judge_frame counts the frames.
 constexpr std::size_t no_limit = 1U << 20U;
+
+void* allocate(std::size_t size_bytes, void*) {
+  return base::pooled_allocate(size_bytes);
+}
+void* allocate_cleared(std::size_t count, std::size_t size_bytes, void*) {
+  void* memory = base::pooled_allocate(count * size_bytes);  // small numbers of nghttp2's own
+  if (memory != nullptr) std::memset(memory, 0, count * size_bytes);
+  return memory;
+}
+void* reallocate(void* memory, std::size_t size_bytes, void*) {
+  return base::pooled_reallocate(memory, size_bytes);
+}
+void release(void* memory, void*) {
+  base::pooled_free(memory);
+}
+
+// What sessions hold counts in process.max_memory, and a stream on a warm connection allocates nothing.
+nghttp2_mem session_memory{nullptr, allocate, release, allocate_cleared, reallocate};
 
 Multiplexer& of(void* user_data) {
   return *static_cast<Multiplexer*>(user_data);
@@ -105,8 +125,8 @@ Session make_session(Multiplexer& multiplexer, End end) {
                                                   to_client ? response_block_bytes : request_block_bytes);
   nghttp2_option_set_max_continuations(option, no_limit);
   nghttp2_session* session = nullptr;
-  status = (to_client ? nghttp2_session_server_new2 : nghttp2_session_client_new2)(&session, callbacks.table,
-                                                                                   &multiplexer, option);
+  const auto make = to_client ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
+  status = make(&session, callbacks.table, &multiplexer, option, &session_memory);
   nghttp2_option_del(option);
   AZULB_ASSERT(status == 0);
   return Session(session);

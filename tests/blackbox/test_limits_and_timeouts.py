@@ -8,6 +8,7 @@ import pytest
 
 from support.azulb import is_sanitized
 from support.client import Client
+from support.http2 import Http2Client
 from support.scripted_server import OK, always, hang, per_request
 from support.waiting import wait_until
 
@@ -135,6 +136,18 @@ def test_past_max_memory_there_is_503_and_no_crash(azulb, scripted):
         client.reset()
     server.handler = always(OK)
     wait_until(lambda: proxy.fetch("PUT", "/after", body=b"x" * 60000).status == 200, what="room again")
+
+
+def test_what_http2_keeps_for_each_connection_counts_in_max_memory(azulb, scripted):
+    proxy = azulb(scripted(always(OK)), process={"max_memory": "256KiB"})
+    assert proxy.fetch().status == 200
+    clients = [Http2Client(proxy.address) for _ in range(40)]
+    for client in clients:
+        client.ping()
+    assert proxy.fetch().status == 503
+    for client in clients:
+        client.sock.close()
+    wait_until(lambda: proxy.fetch().status == 200, what="room again")
 
 
 # ---- times

@@ -64,8 +64,8 @@ class Buffer {
   std::uint32_t capacity_ = 0;
 };
 
-/// Bytes of storage held by the buffers of all threads together (not what the pools keep in reserve). Any
-/// thread.
+/// Bytes of storage held by the buffers of all threads together, and by pooled_memory.hpp's users (not what
+/// the pools keep in reserve). Any thread.
 std::uint64_t buffered_bytes();
 
 }  // namespace azulb::base

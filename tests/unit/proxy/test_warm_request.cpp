@@ -80,6 +80,33 @@ std::size_t read_bytes(net::Loop& loop, int descriptor, std::size_t wanted) {
   return received;
 }
 
+/// What the requests of one connection allocate, after the first 20. `request(turn)` makes their bytes; an
+/// answer has at least `answer_bytes`.
+template <typename MakeRequest>
+std::uint64_t warm_allocations(Fixture& f, MakeRequest&& request, std::size_t answer_bytes) {
+  const test::Descriptor client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  REQUIRE(connect(client.get(), f.bound.address().get(), f.bound.address().length()) == 0);
+  std::unique_ptr<test::Peer> app;
+  std::uint64_t allocated = 0;
+  constexpr int warm_up = 20;
+  for (int turn = 0; turn < warm_up + 100; ++turn) {
+    const std::string bytes = request(turn);
+    const std::uint64_t before = test::allocation_count();
+    REQUIRE(send(client.get(), bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
+    if (app == nullptr) {
+      test::settle(f.loop);
+      app = std::make_unique<test::Peer>(f.server.accept());
+    }
+    REQUIRE(read_bytes(f.loop, app->descriptor(), 100) > 100);
+    REQUIRE(app->send(response) == response.size());
+    REQUIRE(read_bytes(f.loop, client.get(), answer_bytes) >= answer_bytes);
+    if (turn >= warm_up) allocated += test::allocation_count() - before;
+  }
+  if (test::allocations_are_counted()) CHECK(test::allocation_count() > 0);
+  CHECK(f.metrics->server(0, 0).connections_opened.value() == 1);
+  return allocated;
+}
+
 }  // namespace
 
 TEST_CASE("a warm keep-alive request allocates nothing, from its first byte to its log line") {
@@ -89,27 +116,37 @@ TEST_CASE("a warm keep-alive request allocates nothing, from its first byte to i
     proxy_protocol = 2;
   }
   Fixture f(proxy_protocol);
-  const test::Descriptor client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  REQUIRE(connect(client.get(), f.bound.address().get(), f.bound.address().length()) == 0);
-  const std::string request =
-      "GET /a/path?with=a-query HTTP/1.1\r\nHost: example.com\r\nUser-Agent: a test\r\nAccept: */*\r\n"
-      "Cookie: one=1; two=2\r\nReferer: http://example.com/\r\n\r\n";
-  std::unique_ptr<test::Peer> app;
-  std::uint64_t allocated = 0;
-  constexpr int warm_up = 20;
-  for (int turn = 0; turn < warm_up + 100; ++turn) {
-    const std::uint64_t before = test::allocation_count();
-    REQUIRE(send(client.get(), request.data(), request.size(), 0) == static_cast<ssize_t>(request.size()));
-    if (app == nullptr) {
-      test::settle(f.loop);
-      app = std::make_unique<test::Peer>(f.server.accept());
-    }
-    REQUIRE(read_bytes(f.loop, app->descriptor(), request.size()) > request.size());
-    REQUIRE(app->send(response) == response.size());
-    REQUIRE(read_bytes(f.loop, client.get(), response.size()) > response.size());
-    if (turn >= warm_up) allocated += test::allocation_count() - before;
-  }
-  CHECK(allocated == 0);
-  if (test::allocations_are_counted()) CHECK(test::allocation_count() > 0);
-  CHECK(f.metrics->server(0, 0).connections_opened.value() == 1);
+  const auto request = [](int) {
+    return std::string(
+        "GET /a/path?with=a-query HTTP/1.1\r\nHost: example.com\r\nUser-Agent: a test\r\nAccept: */*\r\n"
+        "Cookie: one=1; two=2\r\nReferer: http://example.com/\r\n\r\n");
+  };
+  CHECK(warm_allocations(f, request, response.size() + 1) == 0);
+}
+
+TEST_CASE("a warm request over HTTP/2 allocates nothing either") {
+  Fixture f;
+  const auto request = [](int turn) {
+    std::string bytes;
+    if (turn == 0) bytes = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string("\0\0\0\4\0\0\0\0\0", 9);
+    // GET http /, :authority and two fields as literals that are not indexed; END_STREAM and END_HEADERS.
+    const std::string block =
+        "\x82\x86\x84\x01\x06"
+        "a.test" +
+        std::string("\0\x06", 2) +
+        "cookie"
+        "\x05"
+        "one=1" +
+        std::string("\0\x06", 2) +
+        "x-test"
+        "\x05"
+        "value";
+    bytes += std::string("\0\0", 2) + static_cast<char>(block.size()) + '\1' + '\5' + std::string(2, '\0');
+    const int stream = 2 * turn + 1;
+    bytes += static_cast<char>(stream >> 8);
+    bytes += static_cast<char>(stream);
+    return bytes + block;
+  };
+  constexpr std::size_t frame_head_bytes = 9;
+  CHECK(warm_allocations(f, request, 2 * frame_head_bytes + 6) == 0);
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "azulb/base/assert.hpp"
+#include "azulb/base/clock.hpp"
 #include "azulb/tls/error.hpp"
 #include "socket_bio.hpp"
 
@@ -21,6 +22,11 @@ namespace {
 constexpr std::uint32_t first_record_bytes = 1369;
 constexpr std::uint32_t largest_record_bytes = 16 * 1024;
 constexpr std::int64_t pause_ms = 1000;
+
+// OpenSSL reads on past what TLS says for itself (key updates, or attempts to renegotiate) until application
+// bytes come or the socket is empty. One peer could keep it, and the thread, at that for good. Tickets come
+// so, too.
+constexpr std::uint32_t interludes_per_second = 100;
 
 constexpr char handshake_record = 22;  // the first byte of a ClientHello's record (RFC 8446 section 5.1)
 
@@ -44,6 +50,7 @@ void empty_exchanged_keys(SSL* ssl) {
 
 Session::Session(SSL* ssl, Resumption* resumption) : ssl_(ssl), resumption_(resumption) {
   if (resumption != nullptr) SSL_set_app_data(ssl_, this);
+  SSL_set_info_callback(ssl_, on_info);
   BIO* const bio = SocketBio::create(*this);
   SSL_set_bio(ssl_, bio, bio);
 }
@@ -136,6 +143,17 @@ IoStatus Session::end_writing() {
   return blocked ? IoStatus::want_write : IoStatus::done;
 }
 
+void Session::on_info(const SSL* ssl, int where, int) {
+  auto& self = *static_cast<Session*>(BIO_get_data(SSL_get_rbio(ssl)));
+  if (!self.standing_ || (where & (SSL_CB_LOOP | SSL_CB_ALERT)) == 0) return;
+  const std::int64_t now_ms = base::monotonic_ms();
+  if (now_ms - self.interludes_since_ms_ >= 1000) {
+    self.interludes_since_ms_ = now_ms;
+    self.interludes_ = 0;
+  }
+  if (++self.interludes_ > interludes_per_second) self.flooded_ = true;
+}
+
 IoStatus Session::judge(int result) {
   const int saved_errno = errno;
   switch (SSL_get_error(ssl_, result)) {
@@ -146,6 +164,10 @@ IoStatus Session::judge(int result) {
     case SSL_ERROR_ZERO_RETURN:
       return IoStatus::end;
     case SSL_ERROR_SYSCALL:
+      if (flooded_) {
+        failure_ = "too many key updates or alerts";
+        break;
+      }
       system_error_ = saved_errno != 0 ? saved_errno : ECONNRESET;
       failure_ = std::generic_category().message(system_error_);
       break;

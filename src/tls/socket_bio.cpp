@@ -18,12 +18,13 @@ bool would_block() {
 
 int SocketBio::read(BIO* bio, char* out, int size_bytes) {
   auto* const session = static_cast<Session*>(BIO_get_data(bio));
+  BIO_clear_retry_flags(bio);
+  if (session->flooded_) return -1;
   ssize_t count;
   do {
     count = recv(session->descriptor_, out, static_cast<std::size_t>(size_bytes), 0);
   } while (count < 0 && errno == EINTR);
   session->drained_ = count < size_bytes;
-  BIO_clear_retry_flags(bio);
   if (count < 0 && would_block()) BIO_set_retry_read(bio);
   if (count == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
   return static_cast<int>(count);

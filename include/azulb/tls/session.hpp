@@ -88,6 +88,7 @@ class Session {
  private:
   friend struct SocketBio;
   IoStatus judge(int result);
+  static void on_info(const SSL* ssl, int where, int value);
   static int on_new_session(SSL* ssl, SSL_SESSION* session);
   friend class ClientContext;
 
@@ -96,9 +97,12 @@ class Session {
   int descriptor_ = -1;
   int system_error_ = 0;
   std::int64_t last_write_ms_ = 0;
+  std::int64_t interludes_since_ms_ = 0;
+  std::uint32_t interludes_ = 0;     // messages of TLS itself, once the handshake is done, within that second
   std::uint32_t record_bytes_ = 0;   // of the next record, at most
   std::uint32_t blocked_bytes_ = 0;  // of a write that has to be repeated: OpenSSL wants no fewer
   bool drained_ = false;
+  bool flooded_ = false;                  // by interludes: no further byte is read
   bool begun_ = false;                    // the handshake
   bool standing_ = false;                 // the handshake is done
   IoStatus after_read_ = IoStatus::done;  // an end or failure met behind bytes that were returned first

@@ -312,3 +312,34 @@ TEST_CASE("half a record is nothing to read yet") {
   }
   CHECK(test::read_some(*ends.server) == "hello");
 }
+
+TEST_CASE("a client's key updates are taken, but a flood of them ends the connection") {
+  Fixture f(tls::Version::tls13);
+  for (const int kind : {SSL_KEY_UPDATE_NOT_REQUESTED, SSL_KEY_UPDATE_REQUESTED}) {
+    CAPTURE(kind);
+    test::Ends ends = f.ends();  // for its sockets and its server
+    const tls::ContextHandle context(SSL_CTX_new(TLS_client_method()));
+    const tls::Handle<SSL, SSL_free> client(SSL_new(context.get()));
+    SSL_set_fd(client.get(), ends.client_descriptor);
+    SSL_set_connect_state(client.get());
+    while (SSL_do_handshake(client.get()) != 1)
+      REQUIRE(ends.server->shake_hands() != IoStatus::failed);
+    REQUIRE(ends.server->shake_hands() == IoStatus::done);
+    const auto update_keys = [&](int count) {
+      for (int number = 0; number < count; ++number) {
+        REQUIRE(SSL_key_update(client.get(), kind) == 1);
+        REQUIRE(SSL_do_handshake(client.get()) == 1);
+      }
+    };
+    update_keys(10);
+    REQUIRE(SSL_write(client.get(), "hello", 5) == 5);
+    CHECK(test::read_some(*ends.server) == "hello");
+
+    char room[16];
+    for (int round = 0; round < 100 && ends.server->read(room).status == IoStatus::want_read; ++round)
+      update_keys(10);
+    CHECK(ends.server->read(room).status == IoStatus::failed);
+    CHECK(ends.server->failure() == "too many key updates or alerts");
+    CHECK(ERR_peek_error() == 0);
+  }
+}

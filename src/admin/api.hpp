@@ -1,6 +1,7 @@
 // What the routes of the admin interface are made of.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,14 @@ struct Route {
   Access access;
   AdminReply (*make)(const Call& call);
 };
+
+/// "; did you mean app1?", or nothing.
+std::string did_you_mean(std::string_view word, const std::vector<std::string_view>& known);
+/// The refusal of the first key of the body that is none of `known`.
+std::optional<AdminReply> unknown_key(const Call& call, const std::vector<std::string_view>& known);
+
+// explain_page.cpp
+AdminReply explain_request(const Call& call);
 
 // server_api.cpp
 AdminReply get_servers(const Call& call);

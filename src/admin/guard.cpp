@@ -76,13 +76,14 @@ std::optional<AdminReply> refusal(const AdminRequest& request, const AdminSource
     if (is_foreign(request)) return error_reply(403, "pages of other sites may not use this interface");
   }
   const bool reads = request.method == "GET" || request.method == "HEAD";
-  if (!reads && !sources.token.empty() && !has_token(request.authorization, sources.token)) {
+  const bool asks = reads || access == Access::ask;
+  if (!asks && !sources.token.empty() && !has_token(request.authorization, sources.token)) {
     AdminReply reply = error_reply(401, "a bearer token is needed for what changes state (admin.token)");
     reply.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"azulb\"");
     return reply;
   }
-  if (access == Access::change && !is_json(request.content_type))
-    return error_reply(415, "what changes state must have Content-Type: application/json");
+  if ((access == Access::change || access == Access::ask) && !is_json(request.content_type))
+    return error_reply(415, "the request must have Content-Type: application/json");
   return std::nullopt;
 }
 

@@ -11,10 +11,12 @@ namespace azulb::admin {
 enum class Access : std::uint8_t {
   probe,   // tells nothing that needs guarding, and is asked for by names of all kinds
   read,    // not by pages of other sites
+  ask,     // as read, and as JSON: a question too long for a URL
   change,  // as read; with the token if there is one; and only as JSON
 };
 
-/// The refusal, if there is one. `method` decides too: whatever is not GET or HEAD needs the token.
+/// The refusal, if there is one. `method` decides too: whatever is not GET or HEAD needs the token, but what
+/// is known to be a question.
 ///
 /// A browser on this machine reaches a loopback address for any page it shows. Such a page is told by its
 /// Origin (or Sec-Fetch-Site), and where its own name was made to resolve to the loopback address (DNS

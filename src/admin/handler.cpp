@@ -49,6 +49,8 @@ constexpr Route routes[] = {
     {"GET", "/readyz", "200, or 503 while draining or when an upstream has no available server",
      Access::probe, make_readiness},
     {"GET", "/state", "process, listeners, upstreams and servers as JSON", Access::read, make_state},
+    {"POST", "/explain", "what would become of a request: {\"url\": \"http://host/path\"}", Access::ask,
+     explain_request},
     {"GET", "/servers", "all upstreams and their servers as JSON", Access::read, get_servers},
     {"GET", "/servers/{upstream}", "one upstream", Access::read, get_upstream},
     {"GET", "/servers/{upstream}/{server}", "one server, by name or address", Access::read, get_server},
@@ -151,7 +153,7 @@ AdminReply answer(const AdminRequest& request, const AdminSources& sources, Cont
   if (auto refused = refusal(request, sources, found != nullptr ? found->access : needed))
     return *std::move(refused);
   if (found == nullptr) return allowed.empty() ? unknown_path() : wrong_method(allowed);
-  if (found->access == Access::change) {
+  if (request.method == "POST") {
     auto body = read_body(request.body);
     if (!body) return error_reply(400, "the body is no JSON object");
     call.body = *std::move(body);

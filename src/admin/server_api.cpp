@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "api.hpp"
-#include "azulb/config/nearest.hpp"
 #include "state.hpp"
 
 namespace azulb::admin {
@@ -18,11 +17,6 @@ struct Place {
   std::uint32_t upstream = 0;
   std::uint32_t server = 0;
 };
-
-std::string did_you_mean(std::string_view word, const std::vector<std::string_view>& known) {
-  const std::string nearest = config::nearest(word, known);
-  return nearest.empty() ? "" : "; did you mean " + nearest + "?";
-}
 
 tl::expected<std::uint32_t, AdminReply> find_upstream(const Call& call) {
   std::vector<std::string_view> known;
@@ -50,15 +44,6 @@ tl::expected<Place, AdminReply> find_server(const Call& call) {
   if (by_address) return Place{*upstream, *by_address};
   return tl::unexpected(error_reply(404, "no server " + call.names[1] + " in upstream " + call.names[0] +
                                              did_you_mean(call.names[1], known)));
-}
-
-/// The first key of the body that is none of `known`.
-std::optional<AdminReply> unknown_key(const Call& call, const std::vector<std::string_view>& known) {
-  for (const auto& [key, value] : call.body.items()) {
-    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    return error_reply(400, "unknown key \"" + key + "\"" + did_you_mean(key, known));
-  }
-  return std::nullopt;
 }
 
 AdminReply changed_reply(const Call& call, Place place, bool changed) {

@@ -56,6 +56,9 @@ class RoundRobin final : public Policy {
   std::unique_ptr<Selector> make_selector(std::uint64_t /*seed*/) override {
     return std::make_unique<RoundRobinSelector>(upstream_, turn_);
   }
+  void continue_from(const Policy& other) override {
+    turn_.store(static_cast<const RoundRobin&>(other).turn_.load(std::memory_order_relaxed));
+  }
 
  private:
   UpstreamState& upstream_;

@@ -40,6 +40,19 @@ ServerState::ServerState(const ServerSettings& settings)
   word_.store(static_cast<std::uint64_t>(health_tracker_.state()) << ServerWord::health_shift);
 }
 
+std::shared_ptr<ServerState> ServerState::copy() const {
+  auto copied = std::make_shared<ServerState>(ServerSettings{
+      .name = name_,
+      .address = address_,
+      .weight = weight(),
+      .checked = checked_,
+      .health = health_settings_,
+  });
+  copied->word_.store(word().bits);
+  copied->ejected_until_ms_.store(ejected_until_ms());
+  return copied;
+}
+
 void ServerLoad::begin(ServerState& server) {
   server.word_.fetch_add(1);
 }

@@ -44,6 +44,17 @@ UpstreamState::UpstreamState(const UpstreamSettings& settings,
   policy_ = entry->make(*this);
 }
 
+std::optional<std::uint32_t> UpstreamState::preview(const Choice& choice) const {
+  std::vector<std::shared_ptr<ServerState>> servers;
+  servers.reserve(servers_.size());
+  for (const auto& server : servers_)
+    servers.push_back(server->copy());
+  UpstreamState copy(settings_, std::move(servers));
+  copy.total_active_.store(total_active());
+  copy.policy_->continue_from(*policy_);
+  return copy.make_selector(generation())->choose_and_acquire(choice);
+}
+
 void UpstreamState::acquire(std::uint32_t index) {
   total_active_.fetch_add(1, std::memory_order_relaxed);
   ServerLoad::begin(*servers_[index]);

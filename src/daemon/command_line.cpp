@@ -11,6 +11,7 @@
 #include "azulb/daemon/account.hpp"
 #include "azulb/daemon/control_commands.hpp"
 #include "azulb/daemon/demo.hpp"
+#include "azulb/daemon/explain_command.hpp"
 #include "azulb/daemon/process.hpp"
 #include "azulb/daemon/proxy_command.hpp"
 #include "azulb/tls/files.hpp"
@@ -30,6 +31,7 @@ Examples:
                                                run without a file
   azulb demo                                   three replicas inside, to try things out
   azulb status                                 what the running azulb knows of its servers
+  azulb explain GET http://localhost:8080/      which route and server it would get, and why
   azulb drain app1 && deploy app1 && azulb enable app1 --wait
 
 Signals: SIGTERM or SIGINT lets running requests finish, then ends (a second one ends at once);
@@ -168,6 +170,7 @@ int run(int argument_count, char** arguments) {
       ->capture_default_str();
 
   ControlCommands control(app);
+  ExplainCommand explain(app);
 
   try {
     app.parse(argument_count, arguments);
@@ -175,6 +178,7 @@ int run(int argument_count, char** arguments) {
     return app.exit(error) == 0 ? 0 : exit_usage;
   }
   if (const auto status = control.run()) return *status;
+  if (const auto status = explain.run()) return *status;
   if (proxy->parsed()) return run_proxy(proxy_options, print_config);
   if (demo->parsed()) return run_demo(demo_listen, demo_admin);
   if (!file.empty()) return run_file(file, check);

@@ -325,6 +325,7 @@ admin::AdminSources Process::admin_sources() const {
   admin::AdminSources sources;
   sources.version = AZULB_VERSION;
   sources.config = &snapshot_->config();
+  sources.snapshot = snapshot_.get();
   sources.labels = &labels_;
   for (const auto& worker : workers_) {
     sources.workers.push_back(&worker->metrics());

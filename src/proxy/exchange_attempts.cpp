@@ -2,47 +2,19 @@
 #include <algorithm>
 #include <cstring>
 
-#include "azulb/balance/hash_key.hpp"
 #include "azulb/base/assert.hpp"
 #include "azulb/base/clock.hpp"
-#include "azulb/http/lookup.hpp"
 #include "azulb/proxy/client_connection.hpp"
 #include "azulb/proxy/exchange.hpp"
+#include "azulb/proxy/server_request.hpp"
 #include "azulb/proxy/worker.hpp"
 
 namespace azulb::proxy {
-std::uint64_t Exchange::request_hash() const {
-  const config::HashKey& key = snapshot_.upstream(upstream_).snapshot->config->hash_key;
-  const http::Request& request = *request_.operator->();
-  std::string_view value;
-  switch (key.kind) {
-    case config::HashKeyKind::client_ip:
-      value = request.forwarded.client_ip;
-      break;
-    case config::HashKeyKind::path:
-      value = request.info.target.path;
-      break;
-    case config::HashKeyKind::host:
-      value = request.info.authority.host;
-      break;
-    case config::HashKeyKind::header:
-      if (const http::Field* field = http::find_field(request.head.fields, key.name)) value = field->value;
-      break;
-    case config::HashKeyKind::cookie:
-      value = http::find_cookie(request.head, key.name).value_or(value);
-      break;
-    case config::HashKeyKind::query:
-      value = http::find_query(request.info.target.query_string(), key.name).value_or(value);
-      break;
-  }
-  return balance::hash_key(value);
-}
 
 void Exchange::choose_server() {
   enter(ExchangePhase::choosing);
   WorkerUpstream& upstream = snapshot_.upstream(upstream_);
-  balance::Choice choice;
-  if (upstream.snapshot->config->balance == config::Balance::hash) choice.hash = request_hash();
+  balance::Choice choice = choice_for(*upstream.snapshot, *request_);
   choice.tried = std::span(tried_).first(std::min<std::size_t>(attempts_, tried_.size()));
   const auto server = upstream.selector->choose_and_acquire(choice);
   if (server) {
@@ -125,35 +97,11 @@ void Exchange::attempt_connected() {
   send_request();
 }
 
-std::string_view Exchange::host_for_server() const {
-  const UpstreamSnapshot& upstream = *snapshot_.upstream(upstream_).snapshot;
-  switch (upstream.host_header) {
-    case HostHeader::preserve:
-      return request_->info.host;
-    case HostHeader::server:
-      return upstream.state->server(attempt_.server()).address();
-    case HostHeader::literal:
-      return upstream.config->host_header;
-  }
-  return {};
-}
-
 void Exchange::send_request() {
-  const http::Request& request = *request_;
-  const config::Upstream& upstream = *snapshot_.upstream(upstream_).snapshot->config;
-  http::RequestHeadOut out;
-  out.head = &request.head;
-  out.path = request.info.target.path;
-  out.query = request.info.target.query;
-  out.host = host_for_server();
-  out.forwarded = &request.forwarded;
-  out.expect_continue = request.info.expect_continue;
-  out.body = request.info.body;
-  out.content_length = request.info.content_length;
-  out.te_trailers = request.info.accepts_trailers;
-  out.upgrade = request.info.upgrade;
+  const UpstreamSnapshot& snapshot = *snapshot_.upstream(upstream_).snapshot;
+  const config::Upstream& upstream = *snapshot.config;
   http::StreamWriter& writer = *attempt_.writer();
-  writer.write_request(out);
+  writer.write_request(head_for_server(snapshot, attempt_.server(), *request_));
   if (!replay_.empty()) writer.write_body(replay_.bytes());
   if (replay_.size() > upstream.retry.buffer) {
     // More came before there was a connection than may be kept.

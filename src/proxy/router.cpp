@@ -137,14 +137,16 @@ bool method_matches(const CompiledRoute& route, const Asked& asked) {
          route.other_methods.end();
 }
 
-bool route_matches(const CompiledRoute& route, const Asked& asked) {
+/// Of a route whose host fits.
+RouteMismatch mismatch_of(const CompiledRoute& route, const Asked& asked) {
   if (!route.listeners.empty() &&
       (asked.listener >= route.listeners.size() || !route.listeners[asked.listener])) {
-    return false;
+    return RouteMismatch::listener;
   }
   const bool path_fits =
       route.path_kind == PathKind::any || path_matches(route.path_kind, route.*asked.reading, asked.path);
-  return path_fits && (route.any_method || method_matches(route, asked));
+  if (!path_fits) return RouteMismatch::path;
+  return route.any_method || method_matches(route, asked) ? RouteMismatch::none : RouteMismatch::method;
 }
 
 }  // namespace
@@ -160,29 +162,55 @@ struct Router::Tables {
   std::uint32_t first_match(const Candidates& candidates, const Asked& asked, std::uint32_t best) const {
     for (const std::uint32_t index : candidates) {
       if (index >= best) break;
-      if (route_matches(routes[index], asked)) return index;
+      if (mismatch_of(routes[index], asked) == RouteMismatch::none) return index;
     }
     return best;
-  }
-
-  std::uint32_t first_match(const HostTable& table, std::string_view host, const Asked& asked,
-                            std::uint32_t best) const {
-    const auto entry = table.find(host);
-    return entry == table.end() ? best : first_match(entry->second, asked, best);
   }
 
   bool by_host() const { return !exact.empty() || !wildcard.empty(); }
 
+  /// `visit(candidates)` for each list of routes that the host leads to.
+  template <typename Visit>
+  void for_each_candidates(std::string_view host, Visit visit) const {
+    const auto look_up = [&visit](const HostTable& table, std::string_view name) {
+      const auto entry = table.find(name);
+      if (entry != table.end()) visit(entry->second);
+    };
+    visit(any_host);
+    if (host.empty()) return;
+    if (!exact.empty()) look_up(exact, host);
+    if (wildcard.empty() || host.front() == '.') return;
+    for (std::size_t dot = host.find('.'); dot != std::string_view::npos; dot = host.find('.', dot + 1))
+      look_up(wildcard, host.substr(dot + 1));
+  }
+
   std::uint32_t find(const Asked& asked) const {
-    std::uint32_t best = first_match(any_host, asked, no_route);
-    if (asked.host.empty()) return best;
-    if (!exact.empty()) best = first_match(exact, asked.host, asked, best);
-    if (wildcard.empty() || asked.host.front() == '.') return best;
-    for (std::size_t dot = asked.host.find('.'); dot != std::string_view::npos;
-         dot = asked.host.find('.', dot + 1)) {
-      best = first_match(wildcard, asked.host.substr(dot + 1), asked, best);
-    }
+    std::uint32_t best = no_route;
+    for_each_candidates(asked.host,
+                        [&](const Candidates& candidates) { best = first_match(candidates, asked, best); });
     return best;
+  }
+
+  std::vector<RouteMismatch> explain(const Asked& asked) const {
+    std::vector<RouteMismatch> mismatches(routes.size(), RouteMismatch::host);
+    for_each_candidates(asked.host, [&](const Candidates& candidates) {
+      for (const std::uint32_t index : candidates)
+        mismatches[index] = mismatch_of(routes[index], asked);
+    });
+    return mismatches;
+  }
+
+  /// `use(asked, readings)` with what the request asks for, the path in its first reading.
+  template <typename Use>
+  auto with_asked(std::uint32_t listener, const http::Request& request, Use use) const {
+    thread_local PathScratch scratch;
+    HostBuffer buffer;
+    const std::string_view path = request.info.target.path;
+    const PathReadings readings = by_path ? read_path(path, scratch) : PathReadings{path, path};
+    Asked asked{listener, request.head.method, request.head.method_name,
+                {},       readings.spelled,    &CompiledRoute::spelled};
+    if (by_host()) asked.host = normal_host(request.info.authority.host, buffer);
+    return use(asked, readings);
   }
 };
 
@@ -209,21 +237,30 @@ Router::~Router() = default;
 Router::Router(Router&&) noexcept = default;
 
 std::optional<std::uint32_t> Router::match(std::uint32_t listener_index, const http::Request& request) const {
-  thread_local PathScratch scratch;
-  HostBuffer buffer;
-  const std::string_view path = request.info.target.path;
-  const PathReadings readings = tables_->by_path ? read_path(path, scratch) : PathReadings{path, path};
-  Asked asked{listener_index,   request.head.method,    request.head.method_name, {},
-              readings.spelled, &CompiledRoute::spelled};
-  if (tables_->by_host()) asked.host = normal_host(request.info.authority.host, buffer);
-  const std::uint32_t found = tables_->find(asked);
-  if (!readings.agree()) {
-    asked.path = readings.resolved;
-    asked.reading = &CompiledRoute::resolved;
-    if (tables_->find(asked) != found) return std::nullopt;
-  }
-  if (found == no_route) return std::nullopt;
-  return found;
+  return tables_->with_asked(
+      listener_index, request,
+      [this](Asked& asked, const PathReadings& readings) -> std::optional<std::uint32_t> {
+        const std::uint32_t found = tables_->find(asked);
+        if (!readings.agree()) {
+          asked.path = readings.resolved;
+          asked.reading = &CompiledRoute::resolved;
+          if (tables_->find(asked) != found) return std::nullopt;
+        }
+        if (found == no_route) return std::nullopt;
+        return found;
+      });
+}
+
+Router::Explanation Router::explain(std::uint32_t listener_index, const http::Request& request) const {
+  Explanation explanation;
+  explanation.match = match(listener_index, request);
+  tables_->with_asked(listener_index, request, [&](const Asked& asked, const PathReadings&) {
+    explanation.routes = tables_->explain(asked);
+  });
+  const bool some_fit = std::find(explanation.routes.begin(), explanation.routes.end(),
+                                  RouteMismatch::none) != explanation.routes.end();
+  explanation.two_readings = some_fit && !explanation.match;
+  return explanation;
 }
 
 }  // namespace azulb::proxy

@@ -10,6 +10,7 @@
 #include "azulb/base/line_sink.hpp"
 #include "azulb/config/config.hpp"
 #include "azulb/proxy/metrics.hpp"
+#include "azulb/proxy/snapshot.hpp"
 
 namespace azulb::admin {
 
@@ -22,6 +23,7 @@ struct UpstreamSource {
 struct AdminSources {
   std::string version;
   const config::Config* config = nullptr;       // never null when a page is made
+  const proxy::Snapshot* snapshot = nullptr;    // never null when a request is to be explained
   const proxy::MetricLabels* labels = nullptr;  // never null when a page is made
   std::vector<const proxy::WorkerMetrics*> workers;
   std::vector<UpstreamSource> upstreams;       // in the order of `labels`, with the same servers

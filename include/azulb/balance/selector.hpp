@@ -67,6 +67,8 @@ class Policy {
   virtual void server_changed(std::uint32_t index) { static_cast<void>(index); }
   /// Main thread only; the generation moves afterwards.
   virtual void weight_changed(std::uint32_t index) { server_changed(index); }
+  /// Goes on where another policy of the same kind, over the same servers, is now.
+  virtual void continue_from(const Policy& other) { static_cast<void>(other); }
   /// From main's ticker: servers may have changed without a call of server_changed (by an exchange that began
   /// with an earlier snapshot).
   virtual void reconcile() {}

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -63,6 +64,9 @@ class alignas(64) ServerState {
   explicit ServerState(const ServerSettings& settings);
   ServerState(const ServerState&) = delete;
   ServerState& operator=(const ServerState&) = delete;
+
+  /// One that begins as this one is now and goes on by itself.
+  std::shared_ptr<ServerState> copy() const;
 
   const std::string& name() const { return name_; }
   const std::string& address() const { return address_; }

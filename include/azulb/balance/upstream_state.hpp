@@ -72,6 +72,11 @@ class UpstreamState {
   /// Main: one per worker.
   std::unique_ptr<Selector> make_selector(std::uint64_t seed) { return policy_->make_selector(seed); }
 
+  /// Main: what a Selector would choose just now. Chosen by the same code on a copy, so nothing is counted
+  /// here and no turn is taken; random_two's answer is one of those that chance may give. Linear in the
+  /// servers.
+  std::optional<std::uint32_t> preview(const Choice& choice) const;
+
   /// Counts a request on a server that was not chosen by a Selector (say, by a sticky cookie).
   void acquire(std::uint32_t index);
   /// Ends a request counted by acquire() or Selector::choose_and_acquire().

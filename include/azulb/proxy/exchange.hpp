@@ -100,9 +100,7 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   void begin_attempt(std::uint32_t server);
   void wait_for_server();
   void stop_waiting();
-  std::uint64_t request_hash() const;
   bool may_reuse_connection() const;
-  std::string_view host_for_server() const;
   void send_request();
   void forward_request_body(std::span<const char> bytes);
   void finish_request();

@@ -15,6 +15,9 @@
 
 namespace azulb::proxy {
 
+/// Why a route does not take a request; the first of these that holds.
+enum class RouteMismatch : std::uint8_t { none, host, listener, path, method };
+
 /// A configuration's routes, compiled. Immutable: one router serves all workers. A lookup costs hash lookups
 /// by host (one, and one for each label if there are wildcards) and a walk over the routes of that host and
 /// those without a host, however many routes there are for other hosts. It allocates nothing once its thread
@@ -39,6 +42,14 @@ class Router {
 
   /// The index into config.routes, or nothing. `request` has been judged. Any thread.
   std::optional<std::uint32_t> match(std::uint32_t listener_index, const http::Request& request) const;
+
+  struct Explanation {
+    std::vector<RouteMismatch> routes;   // of every route, the path read as RFC 3986 spells it
+    std::optional<std::uint32_t> match;  // as match() says
+    bool two_readings = false;  // nothing matches because the path's readings lead to different routes
+  };
+  /// How match() comes to its answer. Linear in the routes; allocates.
+  Explanation explain(std::uint32_t listener_index, const http::Request& request) const;
 
  private:
   struct Tables;

@@ -28,10 +28,8 @@ RANK = {layer: rank for rank, group in enumerate(GROUPS) for layer in group}
 # The only files outside a protocol's own layer that may name its codec.
 CODEC_LAYERS = ("http1", "http2")
 CODEC_USERS = [
-    "include/azulb/upstream/server_pool.hpp",
-    "src/upstream/server_pool.cpp",
-    "include/azulb/upstream/probe*.hpp",
-    "src/upstream/probe*.[ch]pp",
+    "include/azulb/upstream/server_codec_table.hpp",
+    "src/upstream/server_codec_table.cpp",
     "include/azulb/proxy/client_codec_table.hpp",
     "src/proxy/client_codec_table.cpp",
     "include/azulb/admin/local_*.hpp",

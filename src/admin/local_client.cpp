@@ -30,9 +30,7 @@ struct Question {
 };
 
 /// One request, one answer, then it stops the loop.
-class Conversation final : private http1::ServerCodecOwner,
-                           private http::StreamReader,
-                           private net::Deferred {
+class Conversation final : private http::ServerCodecOwner, private http::StreamReader, private net::Deferred {
  public:
   Conversation(net::Loop& loop, const Question& question)
       : loop_(loop), question_(question), connection_(loop, codec_), codec_(connection_, scratch_, *this) {}
@@ -46,6 +44,7 @@ class Conversation final : private http1::ServerCodecOwner,
   }
 
  private:
+  void write_preamble() override {}
   void on_connected() override {
     http::StreamWriter& writer = codec_.open_stream(*this);
     http::RequestHead head;

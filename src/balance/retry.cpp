@@ -46,7 +46,7 @@ GiveUp obstacle(const RetrySettings& settings, const AttemptFailure& failure) {
   if (failure.attempts_made >= settings.attempts) return GiveUp::attempts_used_up;
   if (!failure.body_replayable) return GiveUp::body_not_replayable;
   const bool harmless =
-      failure.idempotent || !failure.request_bytes_sent || (settings.on & retry_non_idempotent) != 0;
+      failure.idempotent || !failure.may_be_processed || (settings.on & retry_non_idempotent) != 0;
   return harmless ? GiveUp::none : GiveUp::not_idempotent;
 }
 

@@ -192,7 +192,7 @@ void Process::start_health_checks() {
                          .tls_name = upstream.tls ? upstream.tls_names[server] : ""});
     }
   }
-  prober_ = std::make_unique<upstream::Prober>(loop_, probe_scratch_, std::move(targets),
+  prober_ = std::make_unique<upstream::Prober>(loop_, std::move(targets),
                                                [this](std::uint32_t upstream, std::uint32_t server) {
                                                  health_since_ns_[upstream][server] = base::wall_clock_ns();
                                                  server_changed(upstream, server);

@@ -32,7 +32,18 @@ http::StreamWriter& ServerCodec::open_stream(http::StreamReader& reader) {
   return *this;
 }
 
+ServerCodec::Rest ServerCodec::close_stream(http::StreamWriter*) {
+  if (reusable()) return Rest::usable;
+  if (flushing()) {
+    reader_ = nullptr;
+    return Rest::flushing;
+  }
+  reader_ = nullptr;
+  return Rest::used_up;
+}
+
 void ServerCodec::on_connected() {
+  owner_.write_preamble();
   phase_ = Phase::idle;
   owner_.on_connected();
 }
@@ -213,7 +224,7 @@ void ServerCodec::write_end(std::span<const http::Field> trailers) {
   if (body_out_.end(trailers)) request_done_ = true;
 }
 
-void ServerCodec::abort() {
+void ServerCodec::break_off() {
   reader_ = nullptr;
   phase_ = Phase::ended;
   // What has not left yet must not leave any more: the request may be on its way to another server already.

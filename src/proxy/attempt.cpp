@@ -42,16 +42,11 @@ int Attempt::open(bool may_reuse) {
   upstream::ServerPool& pool = *upstream_->servers[server_].pool;
   upstream::PrivateConnections* owner =
       pool.speaks_proxy_protocol() ? exchange_.client().private_connections() : nullptr;
-  if (may_reuse) lease_ = pool.lease_idle(owner);
+  if (may_reuse) lease_ = pool.lease_kept(upstream::Trust::kept, owner);
   reused_ = static_cast<bool>(lease_);
-  if (reused_) {
-    metrics().connections_reused.add();
-    connected();
-    return 0;
-  }
-  auto lease = pool.connect(*this, owner);
-  if (!lease) return lease.error();
-  lease_ = std::move(*lease);
+  if (!reused_) return pool.connect(*this, owner);
+  metrics().connections_reused.add();
+  connected();
   return 0;
 }
 
@@ -61,19 +56,24 @@ void Attempt::connected() {
   exchange_.attempt_connected();
 }
 
-void Attempt::on_connected() {
-  metrics().connections_opened.add();
-  metrics().connect_time.observe(exchange_.worker().loop().now_ns() - begun_ns_);
+void Attempt::on_connected(upstream::Lease lease) {
+  lease_ = std::move(lease);
+  reused_ = lease_.reused();
+  if (reused_) {
+    metrics().connections_reused.add();
+  } else {
+    metrics().connections_opened.add();
+    metrics().connect_time.observe(exchange_.worker().loop().now_ns() - begun_ns_);
+  }
   connected();
 }
 
-void Attempt::on_connect_failure(int system_error) {
-  const std::string_view failure = lease_.tls_failure();
-  if (failure.empty()) return exchange_.attempt_failed(connect_failure(system_error));
+void Attempt::on_connect_failure(const upstream::ConnectFailure& failure) {
+  if (failure.tls.empty()) return exchange_.attempt_failed(connect_failure(failure.system_error));
   if (upstream_->servers[server_].tls_warning.due(exchange_.worker().loop().now_ms())) {
     const balance::UpstreamState& state = *upstream_->snapshot->state;
     base::log_warn("upstream {}: server {}: TLS: {}", state.settings().name, state.server(server_).name(),
-                   failure);
+                   failure.tls);
   }
   exchange_.attempt_failed(tls_failure);
 }
@@ -81,6 +81,7 @@ void Attempt::on_connect_failure(int system_error) {
 void Attempt::end() {
   if (!active()) return;
   unlink();
+  stop_waiting();
   writer_ = nullptr;
   lease_.release();
   if (std::exchange(tunnel_counted_, false)) metrics().tunnels_active.subtract();

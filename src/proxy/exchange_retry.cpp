@@ -97,7 +97,7 @@ bool Exchange::may_retry(const AttemptEnd& end, int status) {
       .attempts_made = attempts_,
       .elapsed_ms = (worker_.loop().now_ns() - begun_ns_) / 1'000'000,
       .idempotent = request_->info.idempotent,
-      .request_bytes_sent = !attempt_.nothing_sent(),
+      .may_be_processed = !attempt_.unprocessed(),
       // Until there is a connection, everything that has come is kept.
       .body_replayable = replayable_ || attempt_.writer() == nullptr,
       .response_started = status_ != 0,

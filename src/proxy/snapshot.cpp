@@ -5,7 +5,7 @@
 
 #include "azulb/balance/selector.hpp"
 #include "azulb/proxy/client_codec_table.hpp"
-#include "azulb/upstream/server_pool.hpp"
+#include "azulb/upstream/server_codec_table.hpp"
 
 namespace azulb::proxy {
 namespace {

@@ -23,7 +23,7 @@ Worker::Worker(net::Loop& loop, std::shared_ptr<Snapshot> snapshot, std::shared_
       access_log_(std::move(access_log)),
       codecs_(snapshot->config()),
       random_(base::Random::from_system()),
-      pool_context_{.loop = loop_, .scratch = codecs_.http1, .connections = server_connections_},
+      pool_context_{.loop = loop_, .codecs = codecs_.servers, .connections = server_connections_},
       snapshot_(std::make_unique<WorkerSnapshot>(loop_, pool_context_, random_, std::move(snapshot),
                                                  std::move(metrics))) {
   const std::size_t listeners = config().listeners.size();

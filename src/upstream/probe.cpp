@@ -63,10 +63,10 @@ bool announces_empty_body(http::Method method) {
 Probe::Probe(Prober& prober, std::uint32_t index)
     : prober_(&prober),
       index_(index),
-      home_(prober.probes_),
+      home_(prober.home_),
       loop_(prober.loop_),
-      connection_(prober.loop_, codec_),
-      codec_(connection_, prober.scratch_, *this) {}
+      slot_(connection_, home_->codecs, *this),
+      connection_(prober.loop_, slot_.handler()) {}
 
 const config::Health& Probe::health() const {
   return prober_->checks_[index_].target.health;
@@ -87,13 +87,15 @@ void Probe::begin() {
   if (connect_error_ != 0) loop_.defer(*this);
 }
 
+void Probe::write_preamble() {
+  if (connection_.tls() != nullptr) return;  // it has left ahead of the handshake
+  std::array<char, net::written_proxy_header_bytes> header;
+  connection_.write(std::span(header).first(write_proxy_header(header.data())));
+}
+
 void Probe::on_connected() {
   connected_ = true;
-  if (connection_.tls() == nullptr) {  // else it has left ahead of the handshake
-    std::array<char, net::written_proxy_header_bytes> header;
-    connection_.write(std::span(header).first(write_proxy_header(header.data())));
-  }
-  write_request(codec_.open_stream(*this));
+  write_request(slot_.codec().open_stream(*this));
 }
 
 std::size_t Probe::write_proxy_header(char* out) const {
@@ -201,13 +203,13 @@ void Probe::abandon() {
   prober_ = nullptr;
   timer_.stop();
   cancel();
-  codec_.abort();
+  slot_.codec().break_off();
   loop_.retire(*this);
 }
 
 void Probe::reclaim() {
-  const std::shared_ptr<base::Slab<Probe>> home = home_;
-  home->destroy(*this);
+  const std::shared_ptr<ProbeHome> home = home_;
+  home->probes.destroy(*this);
 }
 
 }  // namespace azulb::upstream

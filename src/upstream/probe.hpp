@@ -8,11 +8,12 @@
 #include <string>
 
 #include "azulb/base/slab.hpp"
+#include "azulb/http/server_codec.hpp"
 #include "azulb/http/stream.hpp"
-#include "azulb/http1/server_codec.hpp"
 #include "azulb/net/connection.hpp"
 #include "azulb/net/loop.hpp"
 #include "azulb/upstream/prober.hpp"
+#include "azulb/upstream/server_codec_table.hpp"
 
 namespace azulb::upstream {
 
@@ -20,7 +21,7 @@ namespace azulb::upstream {
 inline constexpr std::size_t checked_body_bytes = std::size_t{64} * 1024;
 
 /// Lives from `begin` until it has reported to its prober or been abandoned; then the loop retires it.
-class Probe final : private http1::ServerCodecOwner,
+class Probe final : private http::ServerCodecOwner,
                     private http::StreamReader,
                     private net::Deferred,
                     private net::Retired {
@@ -35,6 +36,7 @@ class Probe final : private http1::ServerCodecOwner,
 
  private:
   // ServerCodecOwner
+  void write_preamble() override;
   void on_connected() override;
   void on_connect_failure(int system_error) override;
   void on_idle_end() override;
@@ -58,16 +60,23 @@ class Probe final : private http1::ServerCodecOwner,
 
   Prober* prober_;  // null once it has reported or been abandoned
   const std::uint32_t index_;
-  const std::shared_ptr<base::Slab<Probe>> home_;
+  const std::shared_ptr<ProbeHome> home_;
   net::Loop& loop_;
+  ServerCodecSlot slot_;
   net::Connection connection_;
-  http1::ServerCodec codec_;
   net::MemberTimer<Probe, &Probe::on_timeout> timer_{*this};
   std::string body_;  // the first checked_body_bytes, if they matter
   std::size_t body_bytes_ = 0;
   int status_ = 0;         // of the response, once its head is there
   int connect_error_ = 0;  // errno that was known at once
   bool connected_ = false;
+};
+
+/// What probes live in, and share.
+struct ProbeHome {
+  http1::CodecScratch http1{response_fields_limit};
+  ServerCodecs codecs{http1};
+  base::Slab<Probe> probes;
 };
 
 }  // namespace azulb::upstream

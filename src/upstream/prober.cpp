@@ -39,12 +39,8 @@ void log_change(const ProbeTarget& target, const std::string& reason) {
 
 }  // namespace
 
-Prober::Prober(net::Loop& loop, http1::CodecScratch& scratch, std::vector<ProbeTarget> targets,
-               Observer observer)
-    : loop_(loop),
-      scratch_(scratch),
-      observer_(std::move(observer)),
-      probes_(std::make_shared<base::Slab<Probe>>()) {
+Prober::Prober(net::Loop& loop, std::vector<ProbeTarget> targets, Observer observer)
+    : loop_(loop), observer_(std::move(observer)), home_(std::make_shared<ProbeHome>()) {
   checks_.reserve(targets.size());
   for (ProbeTarget& target : targets) {
     Check& check = checks_.emplace_back();
@@ -80,7 +76,7 @@ void Prober::begin(std::uint32_t index) {
   Check& check = checks_[index];
   check.started_ms = loop_.now_ms();
   if (is_disabled(check.target)) return schedule_next(index);
-  check.running = &probes_->create(*this, index);
+  check.running = &home_->probes.create(*this, index);
   check.running->begin();
 }
 

@@ -1,10 +1,7 @@
+// Leasing streams and giving them back.
 #include "azulb/upstream/server_pool.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <memory>
-#include <span>
 
 #include "azulb/base/assert.hpp"
 
@@ -19,181 +16,128 @@ constexpr std::int64_t hint_margin_ms = 1000;
 
 }  // namespace
 
-PrivateConnections::~PrivateConnections() {
-  while (!idle_.empty())
-    idle_.front().pool_.remove_idle(idle_.front());
-}
-
-std::vector<std::string> application_protocols() {
-  return {"http/1.1"};
-}
-
-ServerConnection::ServerConnection(ServerPool& pool)
-    : pool_(pool),
-      context_(pool.context_),
-      connection_(pool.context_.loop, codec_),
-      codec_(connection_, pool.context_.scratch, *this) {}
-
-void ServerConnection::leave_lists() {
-  base::ListNode<ServerConnection>::unlink();
-  base::ListNode<PrivateIdle>::unlink();
-}
-
-void ServerConnection::on_connected() {
-  // Over TLS it has left ahead of the handshake.
-  if (pool_.speaks_proxy_protocol() && connection_.tls() == nullptr) {
-    // Gathered only: it leaves together with what follows, such as the first request's head.
-    const std::span<char> room = connection_.write_scratch(net::written_proxy_header_bytes);
-    connection_.commit_scratch(pool_.write_proxy_header(owner_, room.data()));
+ServerConnection* ServerPool::find_available(Trust trust, PrivateConnections* owner) {
+  if (owner != nullptr) {
+    return owner->connections_.find([&](const ServerConnection& connection) {
+      return &connection.pool_ == this && connection.available_ &&
+             (trust == Trust::kept || connection.codec().heard_lately());
+    });
   }
-  if (ConnectHandler* handler = std::exchange(waiting_, nullptr)) handler->on_connected();
+  if (trust == Trust::kept) return available_.empty() ? nullptr : &available_.front();
+  return available_.find(
+      [](const ServerConnection& connection) { return connection.codec().heard_lately(); });
 }
 
-void ServerConnection::on_connect_failure(int system_error) {
-  if (ConnectHandler* handler = std::exchange(waiting_, nullptr)) handler->on_connect_failure(system_error);
-}
-
-void ServerConnection::on_idle_end() {
-  // Leased but not yet used, it ends like any other: the stream opened on it will fail.
-  if (flushing_) return pool_.remove_flushing(*this);
-  if (is_listed()) pool_.remove_idle(*this);
-}
-
-void ServerConnection::on_idle_timeout() {
-  pool_.remove_idle(*this);
-}
-
-void ServerConnection::reclaim() {
-  context_.connections.destroy(*this);
-}
-
-http::StreamWriter& Lease::open_stream(http::StreamReader& reader) {
-  ++connection_->requests_;
-  return connection_->codec_.open_stream(reader);
-}
-
-std::string_view Lease::tls_failure() const {
-  const tls::Session* const session = connection_->connection_.tls();
-  return session != nullptr ? std::string_view(session->failure()) : std::string_view();
-}
-
-void Lease::give_back() {
-  ServerConnection& connection = *std::exchange(connection_, nullptr);
-  connection.pool_.give_back(connection);
-}
-
-ServerConnection* ServerPool::find_idle(PrivateConnections* owner) {
-  if (owner == nullptr) return idle_.empty() ? nullptr : &idle_.front();
-  return owner->idle_.find([this](const ServerConnection& connection) { return &connection.pool_ == this; });
-}
-
-Lease ServerPool::lease_idle(PrivateConnections* owner) {
+Lease ServerPool::lease_kept(Trust trust, PrivateConnections* owner) {
+  if (trust == Trust::proven && !settings_.shares_connections) return {};
   const std::int64_t now_ms = context_.loop.now_ms();
-  while (ServerConnection* const connection = find_idle(owner)) {
-    // What a server sends unasked must not become the answer to this request.
+  while (ServerConnection* const connection = find_available(trust, owner)) {
+    // What a server sends unasked must not become the answer to this request. Where connections are shared,
+    // everything says whose it is.
     const bool to_look_at =
-        now_ms - connection->idle_since_ms_ > look_after_idle_ms || connection->connection_.may_have_input();
+        !settings_.shares_connections && (now_ms - connection->idle_since_ms_ > look_after_idle_ms ||
+                                          connection->connection_.may_have_input());
     if (to_look_at && connection->connection_.has_pending_input()) {
-      remove_idle(*connection);
+      dispose(*connection);
       continue;
     }
-    connection->leave_lists();
-    count_idle(idle_count_ - 1);
-    connection->idle_timer_.stop();
-    return Lease(*connection);
+    end_idle(*connection);
+    return lease(*connection);
   }
   return {};
 }
 
-tl::expected<Lease, int> ServerPool::connect(ConnectHandler& handler, PrivateConnections* owner) {
-  std::unique_ptr<tls::Session> session;
-  if (settings_.tls != nullptr) {
-    session = settings_.tls->make_session(settings_.tls_name, resumption_);
-    if (session == nullptr) return tl::unexpected<int>(ENOMEM);
-  }
-  ServerConnection& connection = context_.connections.create(*this);
-  connection.owner_ = owner;
-  connection.connection_.set_write_timeout(settings_.write_timeout);
-  std::array<char, net::written_proxy_header_bytes> header;
-  const std::size_t header_bytes = session != nullptr ? write_proxy_header(owner, header.data()) : 0;
-  if (const int system_error = connection.connection_.connect(settings_.address, std::move(session),
-                                                              std::span(header).first(header_bytes));
-      system_error != 0) {
-    context_.connections.destroy(connection);
-    return tl::unexpected<int>(system_error);
-  }
-  connection.waiting_ = &handler;
-  return Lease(connection);
+Lease ServerPool::lease(ServerConnection& connection) {
+  ++connection.leases_;
+  const bool reused = connection.requests_++ > 0;
+  if (connection.claims() >= connection.capacity_ || used_up(connection)) set_available(connection, false);
+  return {connection, reused};
 }
 
-std::size_t ServerPool::write_proxy_header(const PrivateConnections* owner, char* out) const {
-  if (settings_.proxy_protocol == 0) return 0;
-  return net::write_proxy_header(settings_.proxy_protocol, owner != nullptr ? &owner->client_ : nullptr, out);
+void ServerPool::give_back(ServerConnection& connection, http::StreamWriter* stream) {
+  --connection.leases_;
+  switch (connection.codec().close_stream(stream)) {
+    case http::ServerCodec::Rest::usable:
+      break;
+    case http::ServerCodec::Rest::used_up:
+      connection.capacity_ = 0;
+      break;
+    case http::ServerCodec::Rest::flushing:
+      connection.flushing_ = true;
+      connection.owner_ = nullptr;
+      connection.base::ListNode<PrivatelyOwned>::unlink();
+      return;
+  }
+  settle(connection);
 }
 
-void ServerPool::give_back(ServerConnection& connection) {
-  connection.waiting_ = nullptr;
-  if (connection.codec_.flushing()) {
-    connection.codec_.detach();
-    connection.flushing_ = true;
-    flushing_.push_back(connection);
-    return;
+void ServerPool::settle(ServerConnection& connection) {
+  const bool usable = !used_up(connection);
+  if (connection.claims() == 0) {
+    const bool room = connection.idle_ || (keeps_idle_ && idle_count_ < settings_.connections);
+    if (!usable || !room) return dispose(connection);
+    if (!connection.idle_) begin_idle(connection);
   }
-  const bool used_up = settings_.requests > 0 && connection.requests_ >= settings_.requests;
-  const bool room = keeps_idle_ && idle_count_ < settings_.connections;
-  if (!connection.codec_.reusable() || used_up || !room) {
-    dispose(connection);
-    return;
+  set_available(connection, usable && !connection.checking_ && connection.claims() < connection.capacity_);
+}
+
+void ServerPool::set_available(ServerConnection& connection, bool available) {
+  if (connection.available_ == available) return;
+  connection.available_ = available;
+  if (connection.owner_ != nullptr) {
+    if (!available) return;
+    connection.base::ListNode<PrivatelyOwned>::unlink();
+    connection.owner_->connections_.push_front(connection);
+  } else if (available) {
+    available_.push_front(connection);
+  } else {
+    connection.base::ListNode<Available>::unlink();
   }
+}
+
+void ServerPool::begin_idle(ServerConnection& connection) {
+  connection.idle_ = true;
+  connection.idle_since_ms_ = context_.loop.now_ms();
   std::int64_t idle_ms = settings_.idle.count();
-  if (const std::int64_t hint_ms = std::int64_t{connection.codec_.keep_alive_timeout_s()} * 1000;
-      hint_ms > 0) {
+  if (const std::int64_t hint_ms = std::int64_t{connection.codec().idle_hint_s()} * 1000; hint_ms > 0) {
     idle_ms = std::min(idle_ms, std::max(hint_ms - hint_margin_ms, hint_ms / 2));
   }
-  connection.idle_since_ms_ = context_.loop.now_ms();
   if (idle_ms == settings_.idle.count()) {
     idle_timeout_.start(connection.idle_timer_);
   } else {
     context_.loop.timers().start(connection.idle_timer_, std::chrono::milliseconds(idle_ms));
   }
-  if (connection.owner_ != nullptr) {
-    private_idle_.push_front(connection);
-    connection.owner_->idle_.push_front(connection);
-  } else {
-    idle_.push_front(connection);
-  }
-  count_idle(idle_count_ + 1);
+  ++idle_count_;
+  if (settings_.idle_gauge != nullptr) settings_.idle_gauge->set(idle_count_);
   if (connection.connection_.reading_paused()) connection.connection_.resume_reading();
 }
 
-void ServerPool::count_idle(std::uint64_t count) {
-  idle_count_ = count;
-  if (settings_.idle_gauge != nullptr) settings_.idle_gauge->set(count);
-}
-
-void ServerPool::remove_idle(ServerConnection& connection) {
-  connection.leave_lists();
-  count_idle(idle_count_ - 1);
-  dispose(connection);
-}
-
-void ServerPool::remove_flushing(ServerConnection& connection) {
-  connection.leave_lists();
-  connection.flushing_ = false;
-  dispose(connection);
+void ServerPool::end_idle(ServerConnection& connection) {
+  if (!connection.idle_) return;
+  connection.idle_ = false;
+  connection.idle_timer_.stop();
+  --idle_count_;
+  if (settings_.idle_gauge != nullptr) settings_.idle_gauge->set(idle_count_);
 }
 
 void ServerPool::dispose(ServerConnection& connection) {
-  connection.idle_timer_.stop();
-  connection.codec_.abort();
+  AZULB_ASSERT(connection.claims() == 0);
+  connection.capacity_ = 0;
+  set_available(connection, false);
+  end_idle(connection);
+  connection.base::ListNode<>::unlink();
+  connection.base::ListNode<PrivatelyOwned>::unlink();
+  connection.codec().break_off();
   context_.loop.retire(connection);
 }
 
 void ServerPool::close_idle() {
-  for (auto* idle : {&idle_, &private_idle_}) {
-    while (!idle->empty())
-      remove_idle(idle->front());
-  }
+  connections_.for_each([this](ServerConnection& connection) {
+    if (connection.idle_) return dispose(connection);
+    if (!connection.standing_ || connection.flushing_) return;
+    connection.capacity_ = 0;  // to be closed when given back
+    set_available(connection, false);
+  });
 }
 
 void ServerPool::keep_idle(bool keep) {
@@ -202,9 +146,9 @@ void ServerPool::keep_idle(bool keep) {
 }
 
 void ServerPool::close_all() {
-  close_idle();
-  while (!flushing_.empty())
-    remove_flushing(flushing_.front());
+  connections_.for_each([this](ServerConnection& connection) {
+    if (connection.claims() == 0) dispose(connection);
+  });
 }
 
 }  // namespace azulb::upstream

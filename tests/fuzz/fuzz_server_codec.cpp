@@ -11,7 +11,7 @@
 namespace azulb::fuzz {
 namespace {
 
-class Server final : public http1::ServerCodecOwner, public http::StreamReader {
+class Server final : public http::ServerCodecOwner, public http::StreamReader {
  public:
   Server(std::uint8_t manner, Wire& wire) : manner_(manner) {
     connection_.adopt(wire.near);
@@ -53,6 +53,7 @@ class Server final : public http1::ServerCodecOwner, public http::StreamReader {
   const std::string& told() { return transcript_.finish(); }
 
   // ServerCodecOwner
+  void write_preamble() override {}
   void on_connected() override {}
   void on_connect_failure(int) override { FUZZ_CHECK(false); }
   void on_idle_end() override {

@@ -50,7 +50,7 @@ struct AttemptFailure {
   std::uint32_t attempts_made = 1;  // this one included
   std::int64_t elapsed_ms = 0;      // since the first attempt began
   bool idempotent = true;           // RFC 9110 section 9.2.2, and no method override
-  bool request_bytes_sent = true;   // false only if provably no byte of the request was written to the server
+  bool may_be_processed = true;     // false only if provably the server has not acted upon the request
   bool body_replayable = true;      // every body byte taken from the client so far is still held
   bool response_started = false;    // something of a final response has gone to the client
 };

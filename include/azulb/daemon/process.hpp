@@ -75,7 +75,6 @@ class Process final : private admin::Control {
   std::vector<ListenerSockets> sockets_;  // of each listener
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::vector<std::vector<std::int64_t>> health_since_ns_;  // [upstream][server], wall clock
-  http1::CodecScratch probe_scratch_{http1::response_head_limits.fields};
   std::unique_ptr<upstream::Prober> prober_;
   proxy::MetricLabels labels_;
   std::unique_ptr<AdminServer> admin_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "azulb/http/server_codec.hpp"
 #include "azulb/http/stream.hpp"
 #include "azulb/http1/body_writer.hpp"
 #include "azulb/http1/codec_scratch.hpp"
@@ -12,35 +13,23 @@
 
 namespace azulb::http1 {
 
-/// What a connection tells its pool.
-class ServerCodecOwner {
+/// One stream at a time: the codec is its writer.
+class ServerCodec final : public net::ConnectionHandler, public http::ServerCodec, public http::StreamWriter {
  public:
-  virtual ~ServerCodecOwner() = default;
-  /// The connection stands; only for one that was begun with `connect`.
-  virtual void on_connected() = 0;
-  virtual void on_connect_failure(int system_error) = 0;
-  /// While no stream is open: the server closed it or spoke out of turn, or it has taken the last bytes of a
-  /// tunnel that was detached. It must not be used again.
-  virtual void on_idle_end() = 0;
-};
-
-class ServerCodec final : public net::ConnectionHandler, public http::StreamWriter {
- public:
-  ServerCodec(net::Connection& connection, CodecScratch& scratch, ServerCodecOwner& owner)
+  ServerCodec(net::Connection& connection, CodecScratch& scratch, http::ServerCodecOwner& owner)
       : connection_(connection), scratch_(scratch), owner_(owner), body_out_(connection) {}
 
-  /// Opens the connection's next stream; `reader` must live until it has ended, failed or been aborted.
-  http::StreamWriter& open_stream(http::StreamReader& reader);
+  // http::ServerCodec
+  http::StreamWriter& open_stream(http::StreamReader& reader) override;
+  Rest close_stream(http::StreamWriter* stream) override;
+  std::uint32_t capacity() const override { return reusable() ? 1 : 0; }
+  bool unprocessed(const http::StreamWriter&) const override { return nothing_sent(); }
+  /// The last response's `Keep-Alive: timeout=N`.
+  std::uint32_t idle_hint_s() const override { return keep_alive_timeout_s_; }
+  void break_off() override;
+
   /// The stream has ended both ways and the connection can carry another.
   bool reusable() const { return phase_ == Phase::idle && connection_.open(); }
-  /// Both sides of a tunnel have ended, but the server has not taken the last bytes yet.
-  bool flushing() const {
-    return phase_ == Phase::tunnel && write_ended_ && connection_.ended() && connection_.queued_bytes() > 0;
-  }
-  /// While `flushing`: the stream's user goes; `on_idle_end` follows.
-  void detach() { reader_ = nullptr; }
-  /// The last response's `Keep-Alive: timeout=N`, in seconds; 0 = none.
-  std::uint32_t keep_alive_timeout_s() const { return keep_alive_timeout_s_; }
   /// No byte of the stream's request has been handed to the kernel.
   bool nothing_sent() const { return connection_.sent_bytes() <= sent_before_; }
 
@@ -56,7 +45,7 @@ class ServerCodec final : public net::ConnectionHandler, public http::StreamWrit
   void write_body(std::span<const char> bytes) override;
   void write_end(std::span<const http::Field> trailers) override;
   void flush() override { connection_.flush(); }
-  void abort() override;
+  void abort() override { break_off(); }
   void pause_reading() override { connection_.pause_reading(); }
   void resume_reading() override { connection_.resume_reading(); }
   std::size_t queued_bytes() const override { return connection_.queued_bytes(); }
@@ -77,6 +66,10 @@ class ServerCodec final : public net::ConnectionHandler, public http::StreamWrit
     ended,   // the response is complete; the connection is not to be used again
   };
 
+  /// Both sides of a tunnel have ended, but the server has not taken the last bytes yet.
+  bool flushing() const {
+    return phase_ == Phase::tunnel && write_ended_ && connection_.ended() && connection_.queued_bytes() > 0;
+  }
   std::string_view read_head(std::string_view bytes);
   std::string_view read_body(std::string_view bytes);
   void response_ended(std::span<http::Field> trailers, bool more_follows);
@@ -84,7 +77,7 @@ class ServerCodec final : public net::ConnectionHandler, public http::StreamWrit
 
   net::Connection& connection_;
   CodecScratch& scratch_;
-  ServerCodecOwner& owner_;
+  http::ServerCodecOwner& owner_;
   http::StreamReader* reader_ = nullptr;
   MessageReader in_;
   BodyWriter body_out_;

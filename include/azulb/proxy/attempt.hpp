@@ -46,6 +46,7 @@ class Attempt final : public base::ListNode<AttemptAwaiting>,
                       private http::StreamReader,
                       private upstream::ConnectHandler {
  public:
+  using base::ListNode<AttemptAwaiting>::unlink;
   explicit Attempt(Exchange& exchange) : exchange_(exchange) {}
   ~Attempt() override;
 
@@ -65,8 +66,8 @@ class Attempt final : public base::ListNode<AttemptAwaiting>,
   /// Open from `attempt_connected` until `end`; null while connecting.
   http::StreamWriter* writer() { return writer_; }
   bool reused_connection() const { return reused_; }
-  /// Provably nothing of the request has left.
-  bool nothing_sent() const { return writer_ == nullptr || lease_.nothing_sent(); }
+  /// Provably the server has not acted upon the request.
+  bool unprocessed() const { return writer_ == nullptr || lease_.unprocessed(); }
 
   /// The request has been sent whole: from here the server's response time counts.
   void request_sent();
@@ -84,8 +85,8 @@ class Attempt final : public base::ListNode<AttemptAwaiting>,
   void connected();
   ServerMetrics& metrics();
 
-  void on_connected() override;
-  void on_connect_failure(int system_error) override;
+  void on_connected(upstream::Lease lease) override;
+  void on_connect_failure(const upstream::ConnectFailure& failure) override;
   void on_response(http::ResponseHead& head, const http::ResponseInfo& info) override;
   void on_body(std::span<const char> bytes) override;
   void on_end(std::span<http::Field> trailers) override;

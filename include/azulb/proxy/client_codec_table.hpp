@@ -18,6 +18,7 @@
 #include "azulb/http2/codec_scratch.hpp"
 #include "azulb/net/connection.hpp"
 #include "azulb/net/loop.hpp"
+#include "azulb/upstream/server_codec_table.hpp"
 
 namespace azulb::proxy {
 
@@ -30,6 +31,7 @@ struct WorkerCodecs {
   http1::CodecScratch http1;
   http2::CodecScratch http2;
   base::Slab<http2::ClientCodec> http2_codecs;
+  upstream::ServerCodecs servers{http1};
 };
 
 /// What the codecs of one listener's connections share, on one worker.

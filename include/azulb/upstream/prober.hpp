@@ -13,9 +13,7 @@
 #include "azulb/balance/upstream_state.hpp"
 #include "azulb/base/address.hpp"
 #include "azulb/base/random.hpp"
-#include "azulb/base/slab.hpp"
 #include "azulb/config/config.hpp"
-#include "azulb/http1/codec_scratch.hpp"
 #include "azulb/net/loop.hpp"
 #include "azulb/net/timers.hpp"
 #include "azulb/tls/client_context.hpp"
@@ -23,6 +21,7 @@
 namespace azulb::upstream {
 
 class Probe;
+struct ProbeHome;
 
 /// One server to be checked.
 struct ProbeTarget {
@@ -47,8 +46,7 @@ class Prober {
   /// A server has come up or gone down: its state is changed and logged already.
   using Observer = std::function<void(std::uint32_t upstream_index, std::uint32_t server)>;
 
-  /// `scratch` outlives the prober; it may be shared with other codecs of this loop.
-  Prober(net::Loop& loop, http1::CodecScratch& scratch, std::vector<ProbeTarget> targets, Observer observer);
+  Prober(net::Loop& loop, std::vector<ProbeTarget> targets, Observer observer);
   Prober(const Prober&) = delete;
   Prober& operator=(const Prober&) = delete;
   ~Prober();
@@ -83,13 +81,12 @@ class Prober {
   void on_due();
 
   net::Loop& loop_;
-  http1::CodecScratch& scratch_;
   Observer observer_;
   std::vector<Check> checks_;
   std::set<std::pair<std::int64_t, std::uint32_t>> schedule_;  // when (the loop's milliseconds), which check
   base::Random random_ = base::Random::from_system();
   // Shared with the probes, which may live until the end of the loop's turn after the prober has gone.
-  std::shared_ptr<base::Slab<Probe>> probes_;
+  std::shared_ptr<ProbeHome> home_;
   net::MemberTimer<Prober, &Prober::on_due> timer_{*this};
 };
 

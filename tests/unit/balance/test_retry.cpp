@@ -96,9 +96,9 @@ TEST_CASE("a request that is not idempotent goes again only if no byte was sent,
   AttemptFailure failure;
   failure.idempotent = false;
   CHECK(decide_retry(settings, failure, 0).give_up == GiveUp::not_idempotent);
-  failure.request_bytes_sent = false;
+  failure.may_be_processed = false;
   CHECK(decide_retry(settings, failure, 0).retry());
-  failure.request_bytes_sent = true;
+  failure.may_be_processed = true;
   settings.on |= retry_non_idempotent;
   CHECK(decide_retry(settings, failure, 0).retry());
   settings.on = retry_non_idempotent;

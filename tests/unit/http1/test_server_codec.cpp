@@ -14,9 +14,10 @@ using http::BodyKind;
 
 namespace {
 
-struct Owner final : http1::ServerCodecOwner {
+struct Owner final : http::ServerCodecOwner {
   void on_connected() override { connected = true; }
   void on_connect_failure(int system_error) override { connect_error = system_error; }
+  void write_preamble() override {}
   void on_idle_end() override { ++idle_ends; }
   bool connected = false;
   int connect_error = 0;
@@ -279,7 +280,7 @@ TEST_CASE("an idle connection that the server closes or speaks on is told to its
   f.request();
   f.respond("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nKeep-Alive: timeout=5, max=9\r\n\r\n");
   REQUIRE(f.codec.reusable());
-  CHECK(f.codec.keep_alive_timeout_s() == 5);
+  CHECK(f.codec.idle_hint_s() == 5);
   SUBCASE("closes") {
     f.server->close();
   }

@@ -16,9 +16,9 @@
 namespace azulb::test {
 
 struct Waiting final : upstream::ConnectHandler {
-  void on_connected() override { connected = true; }
-  void on_connect_failure(int system_error) override { failure = system_error; }
-  bool connected = false;
+  void on_connected(upstream::Lease given) override { lease = std::move(given); }
+  void on_connect_failure(const upstream::ConnectFailure& told) override { failure = told.system_error; }
+  upstream::Lease lease;
   int failure = 0;
 };
 
@@ -36,11 +36,10 @@ struct PoolFixture {
   /// A new connection, whose far end is the last of `servers`.
   upstream::Lease connect() {
     Waiting waiting;
-    auto lease = pool->connect(waiting);
-    REQUIRE(lease);
-    REQUIRE(run_until(loop, [&] { return waiting.connected; }));
+    REQUIRE(pool->connect(waiting) == 0);
+    REQUIRE(run_until(loop, [&] { return static_cast<bool>(waiting.lease); }));
     servers.push_back(listening.accept());
-    return std::move(*lease);
+    return std::move(waiting.lease);
   }
   /// A whole exchange on a leased connection.
   void exchange(upstream::Lease& lease, Peer& server, std::string_view response = ok) {
@@ -72,8 +71,9 @@ struct PoolFixture {
   net::Loop loop;
   const Server listening;
   http1::CodecScratch scratch{256};
+  upstream::ServerCodecs codecs{scratch};
   base::Slab<upstream::ServerConnection> connections;
-  upstream::PoolContext context{loop, scratch, connections};
+  upstream::PoolContext context{loop, codecs, connections};
   upstream::PoolSettings settings;
   std::optional<upstream::ServerPool> pool;
   std::vector<Peer> servers;

@@ -138,7 +138,7 @@ struct ProberFixture {
                          .proxy_protocol = proxy_protocol,
                          .address_text = "app:" + std::to_string(3000 + index)});
     }
-    prober = std::make_unique<upstream::Prober>(loop, scratch, std::move(targets),
+    prober = std::make_unique<upstream::Prober>(loop, std::move(targets),
                                                 [this](std::uint32_t upstream, std::uint32_t server) {
                                                   CHECK(upstream == 7);
                                                   changes.push_back(server);
@@ -168,7 +168,6 @@ struct ProberFixture {
   }
 
   net::Loop loop;
-  http1::CodecScratch scratch{256};
   config::Health health;
   int proxy_protocol = 0;
   balance::HealthInitial initial = balance::HealthInitial::probe;

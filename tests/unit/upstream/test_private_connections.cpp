@@ -10,16 +10,18 @@
 using namespace azulb;
 using upstream::Lease;
 using upstream::PrivateConnections;
+using upstream::Trust;
 
 namespace {
 
 /// Opens its stream at once, as an attempt does, and sends its request then or later.
 struct Asking final : upstream::ConnectHandler {
-  void on_connected() override {
+  void on_connected(Lease given) override {
+    lease = std::move(given);
     stream.writer = &lease.open_stream(stream);
     if (at_once) ask();
   }
-  void on_connect_failure(int system_error) override { failure = system_error; }
+  void on_connect_failure(const upstream::ConnectFailure& told) override { failure = told.system_error; }
   void ask() {
     http::RequestHead head;
     head.method_name = "GET";
@@ -46,9 +48,7 @@ struct Fixture : test::PoolFixture {
   /// A connection of `owner` that has carried a request, given back; what the server received on it.
   std::string use_new_connection(PrivateConnections* owner) {
     Asking asking;
-    auto lease = pool->connect(asking, owner);
-    REQUIRE(lease);
-    asking.lease = std::move(*lease);
+    REQUIRE(pool->connect(asking, owner) == 0);
     REQUIRE(test::run_until(loop, [&] { return listening.has_connection(); }));
     test::Peer& server = servers.emplace_back(listening.accept());
     REQUIRE(test::run_until(loop, [&] { return !server.receive().empty(); }));
@@ -74,7 +74,7 @@ TEST_CASE("the PROXY header leaves together with the first request, and only wit
   CHECK(f.use_new_connection(&f.one) ==
         "PROXY TCP4 192.0.2.1 198.51.100.1 1001 443\r\n" + std::string(request));
   CHECK(f.use_new_connection(nullptr) == "PROXY UNKNOWN\r\n" + std::string(request));
-  Lease lease = f.pool->lease_idle(&f.one);
+  Lease lease = f.pool->lease_kept(Trust::kept, &f.one);
   REQUIRE(lease);
   f.servers[0].forget();
   f.exchange(lease, f.servers[0]);
@@ -86,15 +86,15 @@ TEST_CASE("a connection with a client's PROXY header is leased to that client al
   upstream::ServerPool& pool = f.make_pool();
   f.use_new_connection(&f.one);
   CHECK(pool.idle_count() == 1);
-  CHECK_FALSE(pool.lease_idle(&f.two));
-  CHECK_FALSE(pool.lease_idle(nullptr));
+  CHECK_FALSE(pool.lease_kept(Trust::kept, &f.two));
+  CHECK_FALSE(pool.lease_kept(Trust::kept, nullptr));
   f.use_new_connection(nullptr);
-  CHECK_FALSE(pool.lease_idle(&f.two));
+  CHECK_FALSE(pool.lease_kept(Trust::kept, &f.two));
   CHECK(pool.idle_count() == 2);
-  Lease own = pool.lease_idle(&f.one);
+  Lease own = pool.lease_kept(Trust::kept, &f.one);
   CHECK(own);
-  CHECK_FALSE(pool.lease_idle(&f.one));
-  Lease shared = pool.lease_idle(nullptr);
+  CHECK_FALSE(pool.lease_kept(Trust::kept, &f.one));
+  Lease shared = pool.lease_kept(Trust::kept, nullptr);
   CHECK(shared);
   CHECK(pool.idle_count() == 0);
 }
@@ -104,8 +104,8 @@ TEST_CASE("a client's connection to one server is not leased for another") {
   f.make_pool();
   upstream::ServerPool other(f.context, f.settings);
   f.use_new_connection(&f.one);
-  CHECK_FALSE(other.lease_idle(&f.one));
-  CHECK(f.pool->lease_idle(&f.one));
+  CHECK_FALSE(other.lease_kept(Trust::kept, &f.one));
+  CHECK(f.pool->lease_kept(Trust::kept, &f.one));
 }
 
 TEST_CASE("a client's idle connections end with it, and count within the pool's limit until then") {
@@ -121,7 +121,7 @@ TEST_CASE("a client's idle connections end with it, and count within the pool's 
   client.reset();
   CHECK(pool.idle_count() == 1);
   CHECK(f.is_closed(f.servers[0]));
-  CHECK(pool.lease_idle(&f.one));
+  CHECK(pool.lease_kept(Trust::kept, &f.one));
 }
 
 TEST_CASE("a client's connections end with the pool, when idle for too long, and when the server closes") {
@@ -134,16 +134,16 @@ TEST_CASE("a client's connections end with the pool, when idle for too long, and
   }
   SUBCASE("idle") {
     CHECK(test::run_until(f.loop, [&] { return pool.idle_count() == 0; }));
-    CHECK_FALSE(pool.lease_idle(&f.one));
+    CHECK_FALSE(pool.lease_kept(Trust::kept, &f.one));
   }
   SUBCASE("closed") {
     f.servers[0].end_writing();
     CHECK(test::run_until(f.loop, [&] { return pool.idle_count() == 0; }));
-    CHECK_FALSE(pool.lease_idle(&f.one));
+    CHECK_FALSE(pool.lease_kept(Trust::kept, &f.one));
   }
   SUBCASE("all idle ones") {
     pool.close_idle();
-    CHECK_FALSE(pool.lease_idle(&f.one));
+    CHECK_FALSE(pool.lease_kept(Trust::kept, &f.one));
   }
   CHECK(f.is_closed(f.servers[0]));
 }
@@ -153,15 +153,13 @@ TEST_CASE("a PROXY header that has left is no byte of the request") {
   upstream::ServerPool& pool = f.make_pool();
   Asking asking;
   asking.at_once = false;
-  auto lease = pool.connect(asking, &f.one);
-  REQUIRE(lease);
-  asking.lease = std::move(*lease);
+  REQUIRE(pool.connect(asking, &f.one) == 0);
   REQUIRE(test::run_until(f.loop, [&] { return asking.stream.writer != nullptr; }));
   test::Peer server = f.listening.accept();
   REQUIRE(test::run_until(f.loop, [&] { return !server.receive().empty(); }));
   CHECK(server.received() == "PROXY TCP4 192.0.2.1 198.51.100.1 1001 443\r\n");
-  CHECK(asking.lease.nothing_sent());
+  CHECK(asking.lease.unprocessed());
   asking.ask();
   asking.stream.writer->flush();
-  CHECK_FALSE(asking.lease.nothing_sent());
+  CHECK_FALSE(asking.lease.unprocessed());
 }

@@ -10,22 +10,23 @@
 using namespace azulb;
 using test::Waiting;
 using upstream::Lease;
+using upstream::Trust;
 using Fixture = test::PoolFixture;
 
 TEST_CASE("an empty pool has nothing to lease; a connection given back is leased again") {
   Fixture f;
   upstream::ServerPool& pool = f.make_pool();
-  CHECK_FALSE(pool.lease_idle());
+  CHECK_FALSE(pool.lease_kept(Trust::kept));
   {
     Lease lease = f.connect();
     f.exchange(lease, f.servers[0]);
     CHECK_FALSE(lease.reused());
   }
   CHECK(pool.idle_count() == 1);
-  Lease again = pool.lease_idle();
+  Lease again = pool.lease_kept(Trust::kept);
   REQUIRE(again);
   CHECK(pool.idle_count() == 0);
-  CHECK_FALSE(pool.lease_idle());
+  CHECK_FALSE(pool.lease_kept(Trust::kept));
   f.exchange(again, f.servers[0]);
   CHECK(again.reused());
   CHECK_FALSE(f.listening.has_connection());
@@ -41,9 +42,9 @@ TEST_CASE("the connection used last is leased first, so that the others may grow
   one.release();
   two.release();
   CHECK(pool.idle_count() == 2);
-  Lease first = pool.lease_idle();
+  Lease first = pool.lease_kept(Trust::kept);
   f.exchange(first, f.servers[1]);
-  Lease second = pool.lease_idle();
+  Lease second = pool.lease_kept(Trust::kept);
   f.exchange(second, f.servers[0]);
 }
 
@@ -52,7 +53,7 @@ TEST_CASE("a lease given up before its response has ended closes the connection"
   upstream::ServerPool& pool = f.make_pool();
   Lease lease = f.connect();
   lease.open_stream(f.stream);
-  CHECK(lease.nothing_sent());
+  CHECK(lease.unprocessed());
   lease.release();
   CHECK_FALSE(lease);
   CHECK(pool.idle_count() == 0);
@@ -99,7 +100,7 @@ TEST_CASE("a connection is closed when it has carried its number of requests") {
   f.exchange(lease, f.servers[0]);
   lease.release();
   CHECK(pool.idle_count() == 1);
-  lease = pool.lease_idle();
+  lease = pool.lease_kept(Trust::kept);
   f.exchange(lease, f.servers[0]);
   lease.release();
   CHECK(pool.idle_count() == 0);
@@ -124,7 +125,7 @@ TEST_CASE("a leased connection does not time out as an idle one") {
   Lease lease = f.connect();
   f.exchange(lease, f.servers[0]);
   lease.release();
-  lease = pool.lease_idle();
+  lease = pool.lease_kept(Trust::kept);
   REQUIRE(lease);
   const std::int64_t until_ms = f.loop.now_ms() + 60;
   CHECK(test::run_until(f.loop, [&] { return f.loop.now_ms() > until_ms; }));
@@ -176,19 +177,18 @@ TEST_CASE("an idle connection that the server has closed is not leased") {
     REQUIRE(pool.idle_count() == 1);
     f.servers[0].close();
   }
-  CHECK_FALSE(pool.lease_idle());
+  CHECK_FALSE(pool.lease_kept(Trust::kept));
   CHECK(pool.idle_count() == 0);
 }
 
-TEST_CASE("a connection that is refused is told to who waits, unless the lease has gone") {
+TEST_CASE("a connection that is refused is told to who waits, unless nobody does any more") {
   Fixture f;
   const test::Server refusing(false);
   f.settings.address = refusing.address();
   upstream::ServerPool& pool = f.make_pool();
   Waiting waiting;
-  auto lease = pool.connect(waiting);
-  if (!lease) {  // known at once
-    CHECK(lease.error() == ECONNREFUSED);
+  if (const int system_error = pool.connect(waiting); system_error != 0) {  // known at once
+    CHECK(system_error == ECONNREFUSED);
     CHECK(f.connections.live() == 0);
     return;
   }
@@ -197,11 +197,12 @@ TEST_CASE("a connection that is refused is told to who waits, unless the lease h
     CHECK(waiting.failure == ECONNREFUSED);
   }
   SUBCASE("gone") {
-    lease->release();
+    waiting.stop_waiting();
     test::settle(f.loop);
     CHECK(waiting.failure == 0);
+    CHECK(f.connections.live() == 0);
   }
-  CHECK_FALSE(waiting.connected);
+  CHECK_FALSE(waiting.lease);
 }
 
 // The loop retires connections at the end of its turn, and reached for their pool.

@@ -53,6 +53,7 @@ constexpr std::array entries = {
     Entry{Defect::bad_field_value, 400, "bad_field_value"},
     Entry{Defect::length_mismatch, 400, "length_mismatch"},
     Entry{Defect::unsupported_protocol, 501, "unsupported_protocol"},
+    Entry{Defect::protocol_error, 400, "protocol_error"},
     Entry{Defect::websocket_bad_key, 400, "websocket_bad_key"},
     Entry{Defect::websocket_version, 426, "websocket_version"},
     Entry{Defect::bad_upgrade_response, 502, "bad_upgrade_response"},

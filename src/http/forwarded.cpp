@@ -182,4 +182,30 @@ void judge_forwarded(const ConnectionFacts& connection, RequestHead& head, const
   }
 }
 
+std::size_t list_forwarded(const RequestHead& head, const ForwardedValues& values, std::string& chain,
+                           std::span<Field, most_forwarded_fields> out) {
+  chain.clear();
+  if (values.peer_trusted && head.has(FieldId::x_forwarded_for)) {
+    for (const Field& field : head.fields) {
+      if (field.id == FieldId::x_forwarded_for && !field.value.empty())
+        chain.append(field.value).append(", ");
+    }
+  }
+  chain.append(values.peer_ip);
+  std::size_t count = 0;
+  const auto add = [&](std::string_view name, std::string_view value) {
+    out[count++] = {.name = name, .value = value};
+  };
+  add("X-Real-IP", values.client_ip);
+  add("X-Forwarded-For", chain);
+  add("X-Forwarded-Proto", values.proto);
+  if (!values.host.empty()) add("X-Forwarded-Host", values.host);
+  if (!values.port.empty()) add("X-Forwarded-Port", values.port);
+  add("X-Request-ID", values.request_id);
+  add("REMOTE_ADDR", values.client_ip);
+  if (!values.client_verify.empty()) add("X-SSL-Client-Verify", values.client_verify);
+  if (!values.client_subject.empty()) add("X-SSL-Client-S-DN", values.client_subject);
+  return count;
+}
+
 }  // namespace azulb::http

@@ -1,5 +1,6 @@
 #include "azulb/http2/header_block.hpp"
 
+#include <algorithm>
 #include <span>
 
 #include "azulb/http/bytes.hpp"
@@ -66,9 +67,14 @@ void HeaderBlock::begin_request(const HeadLimits& limits) {
                      2 * entry_overhead_bytes * limits.fields;
 }
 
+void HeaderBlock::begin_response() {
+  begin_request(response_head_limits);
+  kind_ = Kind::response;
+}
+
 void HeaderBlock::begin_trailers() {
   clear();
-  trailers_ = true;
+  kind_ = Kind::trailers;
   limits_ = {.request_line_bytes = 0, .header_bytes = max_trailer_bytes, .fields = max_trailer_fields};
   monstrous_bytes_ = monstrous_factor * max_trailer_bytes + 2 * entry_overhead_bytes * max_trailer_fields;
 }
@@ -79,7 +85,8 @@ void HeaderBlock::clear() {
   cookies_.clear();
   pseudo_ = {};
   field_bytes_ = field_count_ = decoded_bytes_ = 0;
-  has_cookie_ = trailers_ = fields_begun_ = malformed_ = websocket_ = false;
+  has_cookie_ = fields_begun_ = malformed_ = websocket_ = false;
+  kind_ = Kind::request;
   defect_ = Defect::none;
 }
 
@@ -102,16 +109,18 @@ void HeaderBlock::add(std::string_view name, std::string_view value) {
 }
 
 void HeaderBlock::add_pseudo(std::string_view name, std::string_view value) {
-  static constexpr std::array<std::string_view, pseudo_count> names = {":method", ":scheme", ":authority",
-                                                                       ":path", ":protocol"};
+  static constexpr std::array<std::string_view, pseudo_count> names = {":method", ":scheme",   ":authority",
+                                                                       ":path",   ":protocol", ":status"};
   std::size_t index = 0;
   while (index < names.size() && names[index] != name)
     ++index;
-  // RFC 9113 section 8.3: known ones only, each once, before all fields, and none in trailers.
-  if (index == names.size() || trailers_ || fields_begun_ || pseudo_[index].present) {
+  // RFC 9113 section 8.3: known ones only, each once, before all fields, those of a request in requests and
+  // that of a response in responses, and none in trailers.
+  const Kind its_kind = index == status ? Kind::response : Kind::request;
+  if (index == names.size() || kind_ != its_kind || fields_begun_ || pseudo_[index].present) {
     return fail(Defect::bad_pseudo_field, true);
   }
-  const bool too_long = value.size() > limits_.request_line_bytes;
+  const bool too_long = kind_ == Kind::request && value.size() > limits_.request_line_bytes;
   if (too_long) {
     fail(index == authority ? Defect::header_too_large : Defect::request_line_too_long, false);
     value = {};
@@ -128,11 +137,12 @@ void HeaderBlock::add_field(std::string_view name, std::string_view value) {
   field_bytes_ += name.size() + value.size() + line_overhead_bytes;
   const bool too_large = field_bytes_ > limits_.header_bytes;
   if (too_large || field_count_ > limits_.fields) {
-    if (trailers_) return fail(Defect::trailer_too_large, true);
-    return fail(too_large ? Defect::header_too_large : Defect::too_many_fields, false);
+    if (kind_ == Kind::trailers) return fail(Defect::trailer_too_large, true);
+    const bool response = kind_ == Kind::response;
+    return fail(too_large ? Defect::header_too_large : Defect::too_many_fields, response);
   }
   if (defect_ != Defect::none) return;
-  if (id == FieldId::cookie && !trailers_) return add_cookie(name, value);
+  if (id == FieldId::cookie && kind_ == Kind::request) return add_cookie(name, value);
   push(name, value, id);
 }
 
@@ -252,10 +262,7 @@ Defect HeaderBlock::finish_request(const RequestShape& shape, http::FieldList& f
     push("sec-websocket-key", shape.websocket_key, FieldId::sec_websocket_key);
     pseudo_[method] = {put("GET"), 3, true};
   } else if (!shape.ended) {
-    bool has_length = false;
-    for (const Entry& entry : entries())
-      has_length |= entry.id == FieldId::content_length;
-    if (!has_length) push("transfer-encoding", "chunked", FieldId::transfer_encoding);
+    if (!has_field(FieldId::content_length)) push("transfer-encoding", "chunked", FieldId::transfer_encoding);
   }
   list_fields(fields);
   head.method_name = view(pseudo_[method]);
@@ -265,6 +272,27 @@ Defect HeaderBlock::finish_request(const RequestShape& shape, http::FieldList& f
   head.fields = fields.fields();
   head.present = fields.present();
   return Defect::none;
+}
+
+Defect HeaderBlock::finish_response(http::FieldList& fields, http::ResponseHead& head) {
+  const std::string_view code = view(pseudo_[status]);
+  // RFC 9113 section 8.3.2; there is no 101 (section 8.6).
+  const bool three_digits = code.size() == 3 && std::all_of(code.begin(), code.end(), [](char digit) {
+                              return digit >= '0' && digit <= '9';
+                            });
+  if (!three_digits || code.front() == '0' || code == "101") fail(Defect::bad_status_line, true);
+  if (defect_ != Defect::none) return defect_;
+  head.status = (code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0');
+  list_fields(fields);
+  head.version_minor = 1;
+  head.fields = fields.fields();
+  head.present = fields.present();
+  return Defect::none;
+}
+
+bool HeaderBlock::has_field(FieldId id) {
+  const std::span<const Entry> all = entries();
+  return std::any_of(all.begin(), all.end(), [id](const Entry& entry) { return entry.id == id; });
 }
 
 Defect HeaderBlock::finish_trailers(http::FieldList& fields) {

@@ -48,10 +48,47 @@ void MessageFields::set_response(const http::ResponseHeadOut& head) {
   for (const http::Field& field : head.fields)
     date |= field.id == FieldId::date && !field.drop;
   if (!date) add("date", head.date);
-  if (head.body != http::BodyKind::length) return;
-  const char* length_end =
-      std::to_chars(length_.data(), length_.data() + length_.size(), head.content_length).ptr;
-  add("content-length", {length_.data(), static_cast<std::size_t>(length_end - length_.data())});
+  if (head.body == http::BodyKind::length) add_length(head.content_length);
+}
+
+void MessageFields::add_length(std::uint64_t length) {
+  const char* end = std::to_chars(length_.data(), length_.data() + length_.size(), length).ptr;
+  add("content-length", {length_.data(), static_cast<std::size_t>(end - length_.data())});
+}
+
+void MessageFields::set_request(const http::RequestHeadOut& head, std::string_view scheme) {
+  clear();
+  const bool websocket = http::equal_ignore_case(head.upgrade, "websocket");
+  add(":method", websocket ? "CONNECT" : head.head->method_name);
+  if (websocket) add(":protocol", "websocket");
+  add(":scheme", scheme);
+  if (!head.host.empty()) add(":authority", head.host);
+  add_target(head);
+  for (const http::Field& field : head.head->fields) {
+    // Of the handshake of RFC 6455 a key has no meaning here (RFC 8441 section 5).
+    if (field.drop || (websocket && field.id == FieldId::sec_websocket_key)) continue;
+    if ((http::id_bit(field.id) & of_the_connection) == 0) add(field.name, field.value);
+  }
+  if (head.forwarded != nullptr) {
+    std::array<http::Field, http::most_forwarded_fields> forwarded;
+    const std::size_t count = list_forwarded(*head.head, *head.forwarded, forwarded_for_, forwarded);
+    for (const http::Field& field : std::span(forwarded).first(count))
+      add(field.name, field.value);
+  }
+  add_kept(head.own);
+  if (head.expect_continue) add("expect", "100-continue");
+  if (head.body == http::BodyKind::length) add_length(head.content_length);
+  if (head.te_trailers) add("te", "trailers");
+}
+
+/// Path and query as one text, which they are already where they come from one request line.
+void MessageFields::add_target(const http::RequestHeadOut& head) {
+  if (head.query.empty()) return add(":path", head.path);
+  if (head.path.data() + head.path.size() == head.query.data()) {
+    return add(":path", {head.path.data(), head.path.size() + head.query.size()});
+  }
+  target_.assign(head.path).append(head.query);
+  add(":path", target_);
 }
 
 void MessageFields::set_trailers(std::span<const http::Field> trailers) {

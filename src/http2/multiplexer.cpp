@@ -191,12 +191,19 @@ void Multiplexer::forget(Stream& stream) {
 
 void Multiplexer::end_streams(const StreamFailure& failure) {
   block_stream_ = nullptr;
-  while (!streams_.empty()) {
-    Stream& stream = streams_.front();
-    stream.base::ListNode<OpenStreams>::unlink();
+  base::IntrusiveList<Stream, OpenStreams> ending;
+  base::IntrusiveList<Stream, OpenStreams> staying;
+  ending.take_all(streams_);
+  while (!ending.empty()) {
+    Stream& stream = ending.pop_front();
     stream.end_with_connection(failure);
-    forget(stream);
+    if (stream.over()) {
+      forget(stream);
+    } else {
+      staying.push_back(stream);
+    }
   }
+  streams_.take_all(staying);
 }
 
 void Multiplexer::to_tell(Stream& stream) {

@@ -155,7 +155,7 @@ void Stream::drop_input() {
 
 void Stream::resume_reading() {
   if (!std::exchange(paused_, false)) return;
-  if (!in_.empty() || peer_ended_) multiplexer_.to_tell(*this);
+  if (!in_.empty() || peer_ended_ || holds_body()) multiplexer_.to_tell(*this);
 }
 
 void Stream::flush() {
@@ -210,6 +210,7 @@ void Stream::output_settled() {
 }
 
 void Stream::retire() {
+  if (std::exchange(retired_, true)) return;  // by what its own reader led to
   timer_.stop();
   multiplexer_.loop().retire(*this);
 }

@@ -54,6 +54,7 @@ enum class Defect : std::uint8_t {
   bad_field_value,
   length_mismatch,
   unsupported_protocol,
+  protocol_error,  // what ended a whole connection to a server, its streams with it
   // upgrade (RFC 9110 section 7.8, RFC 6455 section 4.2.1)
   websocket_bad_key,
   websocket_version,

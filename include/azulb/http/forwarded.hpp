@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "azulb/base/address.hpp"
@@ -44,6 +45,13 @@ struct ForwardedValues {
   std::array<char, 8> port_text;
   std::array<char, 32> made_request_id;
 };
+
+/// Most fields of azulb's own that a request gets.
+inline constexpr std::size_t most_forwarded_fields = 9;
+/// The fields that write_request_head writes for `values`, for codecs that write fields one by one: how many.
+/// `chain` holds the value of X-Forwarded-For.
+std::size_t list_forwarded(const RequestHead& head, const ForwardedValues& values, std::string& chain,
+                           std::span<Field, most_forwarded_fields> out);
 
 /// Longest X-Request-ID of a client that is passed on.
 inline constexpr std::size_t max_request_id_length = 128;

@@ -31,6 +31,9 @@ struct StreamFailure {
   int system_error = 0;
   /// Not one byte of an answer had come: what became of the request is known to nobody but the peer.
   bool unanswered = false;
+  /// The server says that it has not acted upon the request, or it has never left: it may go again, whatever
+  /// it is.
+  bool refused = false;
 };
 
 /// A client's message that is no request.

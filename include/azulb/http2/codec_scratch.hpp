@@ -8,15 +8,18 @@
 #include "azulb/http2/client_stream.hpp"
 #include "azulb/http2/header_block.hpp"
 #include "azulb/http2/message_fields.hpp"
+#include "azulb/http2/server_stream.hpp"
 
 namespace azulb::http2 {
 
 struct CodecScratch {
   explicit CodecScratch(std::size_t fields_limit)
-      : fields(std::max(fields_limit, max_trailer_fields) + most_added_fields) {}
+      : fields(std::max({fields_limit, max_trailer_fields, response_head_limits.fields}) +
+               most_added_fields) {}
   http::FieldList fields;
   MessageFields message;
   base::Slab<ClientStream> client_streams;
+  base::Slab<ServerStream> server_streams;
 };
 
 }  // namespace azulb::http2

@@ -25,6 +25,10 @@ struct HeadLimits {
 inline constexpr std::size_t max_trailer_bytes = 8 * 1024;
 inline constexpr std::size_t max_trailer_fields = 64;
 
+/// Limits on a server's head; the same as HTTP/1's.
+inline constexpr HeadLimits response_head_limits{
+    .request_line_bytes = 0, .header_bytes = 64 * 1024, .fields = 256};
+
 /// Fields that `finish_request` adds to those of the client.
 inline constexpr std::size_t most_added_fields = 5;
 
@@ -38,6 +42,7 @@ struct RequestShape {
 class HeaderBlock {
  public:
   void begin_request(const HeadLimits& limits);
+  void begin_response();
   void begin_trailers();
   void clear();
 
@@ -50,6 +55,9 @@ class HeaderBlock {
   /// limits.fields + most_added_fields) then show into `text()`. A body of unknown length is said with
   /// "transfer-encoding: chunked", a WebSocket (RFC 8441) with GET, "upgrade" and `websocket_key`.
   http::Defect finish_request(const RequestShape& shape, http::FieldList& fields, http::RequestHead& head);
+  /// As above, of a server's answer; a limit that is broken makes it malformed, too. `fields` needs room for
+  /// response_head_limits.fields + most_added_fields.
+  http::Defect finish_response(http::FieldList& fields, http::ResponseHead& head);
   /// `fields` needs room for max_trailer_fields.
   http::Defect finish_trailers(http::FieldList& fields);
 
@@ -62,7 +70,8 @@ class HeaderBlock {
   std::string_view text() const { return text_.text(); }
 
  private:
-  enum Pseudo : std::uint8_t { method, scheme, authority, path, protocol, pseudo_count };
+  enum class Kind : std::uint8_t { request, response, trailers };
+  enum Pseudo : std::uint8_t { method, scheme, authority, path, protocol, status, pseudo_count };
   struct Slice {
     std::uint32_t at = 0;
     std::uint32_t size = 0;
@@ -84,6 +93,7 @@ class HeaderBlock {
   void fail(http::Defect defect, bool malformed);
   void judge_pseudo_fields();
   void judge_host();
+  bool has_field(http::FieldId id);
   void join_cookies();
   std::string_view view(const Slice& slice) const { return text().substr(slice.at, slice.size); }
   std::span<Entry> entries();
@@ -100,7 +110,7 @@ class HeaderBlock {
   std::size_t monstrous_bytes_ = 0;
   std::uint32_t cookie_index_ = 0;  // of the first
   bool has_cookie_ = false;
-  bool trailers_ = false;
+  Kind kind_ = Kind::request;
   bool fields_begun_ = false;
   bool malformed_ = false;
   bool websocket_ = false;

@@ -46,7 +46,8 @@ class Multiplexer : public net::ConnectionHandler, protected net::Deferred {
   /// In a later turn than `feed`, or deferred.
   void read_on();
   void tell_streams();
-  /// Ends every stream without a frame; `failure` is told to those who still listen.
+  /// Ends every stream without a frame; `failure` is told to those who still listen. Those stay that are not
+  /// `over` with that.
   void end_streams(const http::StreamFailure& failure);
   /// As far as the socket takes them; negative when the session can't go on.
   int produce_frames();

@@ -137,6 +137,7 @@ class Stream : public http::StreamWriter,
   bool muted_ = false;      // reset or closed: nothing more is sent
   bool failed_ = false;     // `failure_` is to be told
   bool closed_by_session_ = false;
+  bool retired_ = false;
 
   static constexpr std::uint64_t no_length = UINT64_MAX;
 

@@ -109,6 +109,8 @@ void read_upstream(TableReader& table, Upstream& upstream) {
   read_hash_key(table, upstream.hash_key);
   read_hash_load_factor(table, upstream.hash_load_factor);
   read_servers(table, upstream.servers);
+  table.choice<Protocol>("protocol", upstream.protocol,
+                         {{"http1", Protocol::http1}, {"http2", Protocol::http2}});
   table.text("host_header", upstream.host_header, check_host_header);
   table.integer("proxy_protocol", upstream.proxy_protocol, {0, 2});
   table.integer("queue", upstream.queue, {0, kMostCount});
@@ -121,8 +123,8 @@ void read_upstream(TableReader& table, Upstream& upstream) {
   table.table("tls", [&](TableReader& inner) { read_upstream_tls(inner, upstream.tls.emplace()); });
   check_health_port(table, upstream);
   check_tls_names(table, upstream);
-  table.unsupported({"protocol", "slow_start", "max_connections", "panic_threshold", "region",
-                     "failover_threshold", "sticky", "discover"});
+  table.unsupported({"slow_start", "max_connections", "panic_threshold", "region", "failover_threshold",
+                     "sticky", "discover"});
 }
 
 }  // namespace azulb::config

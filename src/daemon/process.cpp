@@ -186,6 +186,7 @@ void Process::start_health_checks() {
                          .state = upstream.state.get(),
                          .server = server,
                          .address = upstream.addresses[server],
+                         .protocol = upstream.config->protocol,
                          .proxy_protocol = upstream.config->proxy_protocol,
                          .address_text = upstream.state->server(server).address(),
                          .tls = upstream.tls.get(),

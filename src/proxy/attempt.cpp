@@ -23,12 +23,14 @@ int Attempt::begin(WorkerUpstream& upstream, std::uint32_t server, bool may_reus
   AZULB_ASSERT(!active());
   upstream_ = &upstream;
   server_ = server;
+  begun_again_ = false;
   metrics().requests.add();
   return open(may_reuse);
 }
 
 int Attempt::begin_again() {
   AZULB_ASSERT(active());
+  begun_again_ = true;
   unlink();
   writer_ = nullptr;
   lease_.release();
@@ -42,7 +44,7 @@ int Attempt::open(bool may_reuse) {
   upstream::ServerPool& pool = *upstream_->servers[server_].pool;
   upstream::PrivateConnections* owner =
       pool.speaks_proxy_protocol() ? exchange_.client().private_connections() : nullptr;
-  if (may_reuse) lease_ = pool.lease_kept(upstream::Trust::kept, owner);
+  lease_ = pool.lease_kept(may_reuse ? upstream::Trust::kept : upstream::Trust::proven, owner);
   reused_ = static_cast<bool>(lease_);
   if (!reused_) return pool.connect(*this, owner);
   metrics().connections_reused.add();
@@ -69,13 +71,15 @@ void Attempt::on_connected(upstream::Lease lease) {
 }
 
 void Attempt::on_connect_failure(const upstream::ConnectFailure& failure) {
-  if (failure.tls.empty()) return exchange_.attempt_failed(connect_failure(failure.system_error));
+  const bool by_tls = !failure.tls.empty();
+  const std::string_view words = by_tls ? failure.tls : failure.protocol;
+  if (words.empty()) return exchange_.attempt_failed(connect_failure(failure.system_error));
   if (upstream_->servers[server_].tls_warning.due(exchange_.worker().loop().now_ms())) {
     const balance::UpstreamState& state = *upstream_->snapshot->state;
-    base::log_warn("upstream {}: server {}: TLS: {}", state.settings().name, state.server(server_).name(),
-                   failure.tls);
+    base::log_warn("upstream {}: server {}: {}{}", state.settings().name, state.server(server_).name(),
+                   by_tls ? "TLS: " : "", words);
   }
-  exchange_.attempt_failed(tls_failure);
+  exchange_.attempt_failed(by_tls ? tls_failure : protocol_failure);
 }
 
 void Attempt::end() {
@@ -159,6 +163,7 @@ void Attempt::on_failure(const StreamFailure& failure) {
       break;
   }
   end.unanswered = failure.unanswered;
+  end.refused = failure.refused;
   exchange_.attempt_failed(end);
 }
 

@@ -94,6 +94,10 @@ void Exchange::begin_attempt(std::uint32_t server) {
 
 void Exchange::attempt_connected() {
   enter(ExchangePhase::requesting);
+  if (request_->info.websocket && !attempt_.takes_websocket()) {
+    end_attempt();
+    return reply_error(ErrorWord::upstream_websocket, "the server takes no WebSockets over HTTP/2");
+  }
   send_request();
 }
 

@@ -33,13 +33,12 @@ void Exchange::attempt_failed(const AttemptEnd& end) {
     held_->end = end;
     return;
   }
-  // A kept connection that broke before any answer says nothing about the server: it was stale.
-  if (attempt_.reused_connection() && end.unanswered && end.kind == balance::FailureKind::error &&
-      phase_ == ExchangePhase::requesting && may_reuse_connection()) {
+  if (says_nothing(end)) {
     enter(ExchangePhase::connecting);
     const int system_error = attempt_.begin_again();
     if (system_error != 0) return attempt_failed(connect_failure(system_error));
-    return snapshot_.upstream(upstream_).connect_timeout->start(timer_);
+    if (phase_ == ExchangePhase::connecting) snapshot_.upstream(upstream_).connect_timeout->start(timer_);
+    return;
   }
   attempt_.record_error(end.error);
   if (!end.own_shortage) attempt_.record_outcome(balance::Outcome::error);
@@ -54,6 +53,15 @@ void Exchange::attempt_failed(const AttemptEnd& end) {
   held_ = std::make_unique<HeldAnswer>();
   held_->end = end;
   wait_for_budget();
+}
+
+/// About the server: a kept connection that broke before any answer was stale, and one that is going away, or
+/// is full, takes no more requests.
+bool Exchange::says_nothing(const AttemptEnd& end) const {
+  if (phase_ != ExchangePhase::requesting || attempt_.begun_again()) return false;
+  if (end.refused) return replayable_;
+  return attempt_.reused_connection() && end.unanswered && end.kind == balance::FailureKind::error &&
+         may_reuse_connection();
 }
 
 bool Exchange::retry_instead_of(http::ResponseHead& head, const http::ResponseInfo& info) {

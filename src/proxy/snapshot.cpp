@@ -80,12 +80,13 @@ tls::ServerSettings server_tls_settings(const config::Listener& listener) {
   return settings;
 }
 
-tls::ClientSettings client_tls_settings(const config::UpstreamTls& tls) {
+tls::ClientSettings client_tls_settings(const config::Upstream& upstream) {
+  const config::UpstreamTls& tls = *upstream.tls;
   return {.verify = tls.verify,
           .ca = tls.ca,
           .certificate = tls.cert,
           .key = tls.key,
-          .application_protocols = upstream::application_protocols()};
+          .application_protocols = upstream::application_protocols(upstream.protocol)};
 }
 
 }  // namespace
@@ -107,7 +108,7 @@ base::Result<void> Snapshot::build_upstream(const config::Upstream& upstream) {
   built->index = static_cast<std::uint32_t>(upstreams_.size());
   built->host_header = host_header_of(upstream);
   if (upstream.tls) {
-    auto context = tls::ClientContext::build(client_tls_settings(*upstream.tls));
+    auto context = tls::ClientContext::build(client_tls_settings(upstream));
     if (!context) return base::failure("upstream " + upstream.name + ": tls: " + context.error().message);
     built->tls = std::move(*context);
   }

@@ -46,6 +46,7 @@ void WorkerSnapshot::build_upstream(WorkerUpstream& upstream, std::size_t index,
     WorkerServer& built = upstream.servers[server];
     built.metrics = &metrics_->server(index, server);
     const upstream::PoolSettings settings{.address = snapshot.addresses[server],
+                                          .protocol = config.protocol,
                                           .connections = config.keepalive.connections,
                                           .idle = config.keepalive.idle,
                                           .requests = config.keepalive.requests,

@@ -65,7 +65,9 @@ Probe::Probe(Prober& prober, std::uint32_t index)
       index_(index),
       home_(prober.home_),
       loop_(prober.loop_),
-      slot_(connection_, home_->codecs, *this),
+      codec_settings_(prober.checks_[index].target.protocol, loop_.timers(),
+                      &loop_.timers().list(health().timeout)),
+      slot_(connection_, home_->codecs.shared, codec_settings_, *this),
       connection_(prober.loop_, slot_.handler()) {}
 
 const config::Health& Probe::health() const {
@@ -137,9 +139,9 @@ void Probe::connect_failed(int system_error) {
   if (prober_ == nullptr) return;
   if (!net::is_own_shortage(system_error)) {
     const tls::Session* const session = connection_.tls();
-    const bool by_tls = session != nullptr && !session->failure().empty();
-    report(false, by_tls ? "TLS: " + session->failure() : error_text(system_error));
-    return;
+    const std::string_view by_protocol = slot_.codec().failure();
+    if (session != nullptr && !session->failure().empty()) return report(false, "TLS: " + session->failure());
+    return report(false, by_protocol.empty() ? error_text(system_error) : std::string(by_protocol));
   }
   Prober* prober = prober_;
   abandon();

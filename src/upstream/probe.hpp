@@ -62,6 +62,7 @@ class Probe final : private http::ServerCodecOwner,
   const std::uint32_t index_;
   const std::shared_ptr<ProbeHome> home_;
   net::Loop& loop_;
+  const ServerCodecSettings codec_settings_;
   ServerCodecSlot slot_;
   net::Connection connection_;
   net::MemberTimer<Probe, &Probe::on_timeout> timer_{*this};
@@ -74,8 +75,7 @@ class Probe final : private http::ServerCodecOwner,
 
 /// What probes live in, and share.
 struct ProbeHome {
-  http1::CodecScratch http1{response_fields_limit};
-  ServerCodecs codecs{http1};
+  OwnServerCodecs codecs;
   base::Slab<Probe> probes;
 };
 

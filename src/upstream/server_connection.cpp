@@ -40,7 +40,7 @@ void Lease::give_back() {
 ServerConnection::ServerConnection(ServerPool& pool)
     : pool_(pool),
       context_(pool.context_),
-      slot_(connection_, pool.context_.codecs, *this),
+      slot_(connection_, pool.context_.codecs, pool.codec_settings_, *this),
       connection_(pool.context_.loop, slot_.handler()) {}
 
 void ServerConnection::write_preamble() {

@@ -29,14 +29,13 @@ ServerConnection* ServerPool::find_available(Trust trust, PrivateConnections* ow
 }
 
 Lease ServerPool::lease_kept(Trust trust, PrivateConnections* owner) {
-  if (trust == Trust::proven && !settings_.shares_connections) return {};
+  if (trust == Trust::proven && !shared_) return {};
   const std::int64_t now_ms = context_.loop.now_ms();
   while (ServerConnection* const connection = find_available(trust, owner)) {
     // What a server sends unasked must not become the answer to this request. Where connections are shared,
     // everything says whose it is.
-    const bool to_look_at =
-        !settings_.shares_connections && (now_ms - connection->idle_since_ms_ > look_after_idle_ms ||
-                                          connection->connection_.may_have_input());
+    const bool to_look_at = !shared_ && (now_ms - connection->idle_since_ms_ > look_after_idle_ms ||
+                                         connection->connection_.may_have_input());
     if (to_look_at && connection->connection_.has_pending_input()) {
       dispose(*connection);
       continue;

@@ -12,7 +12,7 @@
 namespace azulb::upstream {
 
 int ServerPool::connect(ConnectHandler& handler, PrivateConnections* owner) {
-  ServerConnection* connection = settings_.shares_connections ? find_joinable(owner) : nullptr;
+  ServerConnection* connection = shared_ ? find_joinable(owner) : nullptr;
   if (connection == nullptr) {
     const auto begun = begin_connection(owner);
     if (!begun) return begun.error();

@@ -147,6 +147,9 @@ struct Route {
 
 enum class Balance { round_robin, least_connections, random_two, hash };
 
+/// What servers are spoken to in.
+enum class Protocol { http1, http2 };
+
 enum class HashKeyKind { client_ip, path, host, header, cookie, query };
 
 struct HashKey {
@@ -262,7 +265,8 @@ struct Upstream {
   double hash_load_factor = 0.0;
   std::vector<Server> servers;
   std::string host_header = "preserve";  // preserve | upstream | a literal
-  int proxy_protocol = 0;                // the version to send; 0 = none
+  Protocol protocol = Protocol::http1;
+  int proxy_protocol = 0;  // the version to send; 0 = none
   std::uint64_t queue = 1024;
   Milliseconds queue_timeout = 5s;
   UpstreamTimeout timeout;

@@ -25,12 +25,18 @@ struct AttemptEnd {
   ErrorWord word = ErrorWord::upstream_reset;
   ServerError error = ServerError::reset;
   bool unanswered = false;    // not one byte of an answer had come
+  bool refused = false;       // the server says that it has not acted upon the request
   bool own_shortage = false;  // of descriptors, ports, memory: the server was not even asked
 };
 
 /// The server is there, but TLS with it failed.
 inline constexpr AttemptEnd tls_failure = {
     .kind = balance::FailureKind::error, .word = ErrorWord::upstream_tls, .error = ServerError::tls};
+
+/// The server is there, but what it sends is not of the protocol it is configured to speak.
+inline constexpr AttemptEnd protocol_failure = {.kind = balance::FailureKind::invalid_header,
+                                                .word = ErrorWord::upstream_invalid,
+                                                .error = ServerError::invalid_header};
 
 /// No connection to the server, with the errno value.
 constexpr AttemptEnd connect_failure(int system_error) {
@@ -55,8 +61,10 @@ class Attempt final : public base::ListNode<AttemptAwaiting>,
   /// never within it. Returns an errno if no connection could even be begun; the attempt has then failed and
   /// stays to be ended.
   int begin(WorkerUpstream& upstream, std::uint32_t server, bool may_reuse);
-  /// Tries the same server again over a new connection, after a kept one proved stale.
+  /// Tries the same server again, after a kept connection proved stale or the server would not take this
+  /// request there. Once.
   int begin_again();
+  bool begun_again() const { return begun_again_; }
   /// Ends it: the lease is given back, the request is no longer counted on the server. Nothing is called
   /// after.
   void end();
@@ -66,6 +74,8 @@ class Attempt final : public base::ListNode<AttemptAwaiting>,
   /// Open from `attempt_connected` until `end`; null while connecting.
   http::StreamWriter* writer() { return writer_; }
   bool reused_connection() const { return reused_; }
+  /// Only once there is a writer.
+  bool takes_websocket() const { return lease_.takes_websocket(); }
   /// Provably the server has not acted upon the request.
   bool unprocessed() const { return writer_ == nullptr || lease_.unprocessed(); }
 
@@ -101,6 +111,7 @@ class Attempt final : public base::ListNode<AttemptAwaiting>,
   std::int64_t request_sent_ns_ = 0;
   std::uint32_t server_ = 0;
   bool reused_ = false;
+  bool begun_again_ = false;
   bool head_seen_ = false;
   bool tunnel_counted_ = false;
 };

@@ -31,7 +31,7 @@ struct WorkerCodecs {
   http1::CodecScratch http1;
   http2::CodecScratch http2;
   base::Slab<http2::ClientCodec> http2_codecs;
-  upstream::ServerCodecs servers{http1};
+  upstream::ServerCodecs servers{http1, http2};
 };
 
 /// What the codecs of one listener's connections share, on one worker.

@@ -22,8 +22,9 @@ enum class ErrorWord : std::uint8_t {
   upstream_connect,
   upstream_tls,  // the handshake failed, such as over the server's certificate
   upstream_timeout,
-  upstream_reset,    // closed or reset before the end of the response
-  upstream_invalid,  // not a valid response
+  upstream_reset,      // closed or reset before the end of the response
+  upstream_invalid,    // not a valid response
+  upstream_websocket,  // an HTTP/2 server that takes none (RFC 8441)
   no_server,
   queue_full,
   queue_timeout,
@@ -41,7 +42,7 @@ struct ErrorWordEntry {
 };
 
 /// In the order of the enumeration.
-inline constexpr std::array<ErrorWordEntry, 23> error_word_table = {{
+inline constexpr std::array<ErrorWordEntry, 24> error_word_table = {{
     {"none", 0},
     {"bad_request", 400},
     {"not_found", 404},
@@ -56,6 +57,7 @@ inline constexpr std::array<ErrorWordEntry, 23> error_word_table = {{
     {"upstream_timeout", 504},
     {"upstream_reset", 502},
     {"upstream_invalid", 502},
+    {"upstream_websocket", 502},
     {"no_server", 503},
     {"queue_full", 503},
     {"queue_timeout", 503},

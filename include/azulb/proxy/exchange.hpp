@@ -107,6 +107,7 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
 
   // exchange_retry.cpp: what follows a failed attempt
   void end_attempt();
+  bool says_nothing(const AttemptEnd& end) const;
   bool is_retry_condition(int status) const;
   bool may_retry(const AttemptEnd& end, int status);
   bool retry_instead_of(http::ResponseHead& head, const http::ResponseInfo& info);

@@ -20,7 +20,7 @@ namespace azulb::upstream {
 
 struct PoolSettings {
   base::SocketAddress address;
-  bool shares_connections = false;  // the protocol lets one carry several streams
+  config::Protocol protocol = config::Protocol::http1;
   std::uint64_t connections = 256;  // idle ones kept
   std::chrono::milliseconds idle{50'000};
   std::uint64_t requests = 0;  // per connection; 0 = unlimited
@@ -49,6 +49,9 @@ class ServerPool {
   ServerPool(PoolContext& context, PoolSettings settings)
       : context_(context),
         settings_(std::move(settings)),
+        codec_settings_(settings_.protocol, context.loop.timers(),
+                        settings_.write_timeout != nullptr ? settings_.write_timeout
+                                                           : &context.loop.timers().list(settings_.idle)),
         idle_timeout_(context.loop.timers().list(settings_.idle)) {}
   ServerPool(const ServerPool&) = delete;
   ServerPool& operator=(const ServerPool&) = delete;
@@ -110,6 +113,8 @@ class ServerPool {
 
   PoolContext& context_;
   const PoolSettings settings_;
+  const ServerCodecSettings codec_settings_;
+  const bool shared_ = shares_connections(settings_.protocol);
   base::IntrusiveList<ServerConnection> connections_;           // all
   base::IntrusiveList<ServerConnection, Available> available_;  // nobody's, the last used first
   std::uint64_t idle_count_ = 0;

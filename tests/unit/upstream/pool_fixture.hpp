@@ -70,10 +70,9 @@ struct PoolFixture {
 
   net::Loop loop;
   const Server listening;
-  http1::CodecScratch scratch{256};
-  upstream::ServerCodecs codecs{scratch};
+  upstream::OwnServerCodecs codecs;
   base::Slab<upstream::ServerConnection> connections;
-  upstream::PoolContext context{loop, codecs, connections};
+  upstream::PoolContext context{loop, codecs.shared, connections};
   upstream::PoolSettings settings;
   std::optional<upstream::ServerPool> pool;
   std::vector<Peer> servers;

@@ -2,7 +2,7 @@
 # itself, so that it is what this azulb has.
 
 _azulb() {
-  local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command= index
+  local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' index
   for ((index = 1; index < COMP_CWORD; ++index)); do
     case ${COMP_WORDS[index]} in
       -c | --config) ((++index)) ;;
@@ -15,7 +15,7 @@ _azulb() {
   done
   COMPREPLY=()
   case $previous in
-    -c | --config | --access-log)
+    -c | --config | --access-log | --token-file)
       compopt -o filenames 2>/dev/null
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
@@ -24,7 +24,11 @@ _azulb() {
       mapfile -t COMPREPLY < <(compgen -W 'round_robin least_connections random_two hash' -- "$word")
       return
       ;;
-    --listen | -l | --to | --admin | --health) return ;;
+    --listen | -l | --to | --admin | --health | --token | --timeout) return ;;
+    drain | disable | enable | weight)
+      mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" servers 2>/dev/null | cut -f 1)" -- "$word")
+      return
+      ;;
   esac
   local words
   words=$("${COMP_WORDS[0]}" ${command:+"$command"} --help 2>/dev/null | awk -v options="$([[ $word == -* ]] && echo 1)" '

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from support.azulb import BINARY, ROOT
+from support.scripted_server import OK, always
 
 PACKAGING = ROOT / "packaging"
 PAGES = ["azulb.8", "azulb.toml.5"]
@@ -79,6 +80,9 @@ def test_the_manual_has_every_key_of_the_reference(pages):
 
 
 # ---- completion
+ON_SERVERS = {"drain", "disable", "enable", "weight"}  # begin with a server's name
+
+
 def complete_in_bash(*words):
     script = (
         'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _azulb; printf "%s\\n" "${COMPREPLY[@]}"'
@@ -109,18 +113,32 @@ def lines_of(command):
     return set(result.stdout.split("\n")) - {""}
 
 
-@pytest.mark.parametrize(
+IN_EACH_SHELL = pytest.mark.parametrize(
     "complete",
     [
         pytest.param(function, id=name, marks=pytest.mark.skipif(not shutil.which(name), reason=f"{name} is not installed"))
         for name, function in (("bash", complete_in_bash), ("zsh", complete_in_zsh), ("fish", complete_in_fish))
     ],
 )
+
+
+@IN_EACH_SHELL
 def test_a_shell_completes_what_azulb_has(complete):
     assert complete("") >= set(commands())
     assert options_of(help_of()) <= complete("--")
     for command in commands():
-        assert options_of(help_of(command)) <= complete(command, "--"), command
+        if command not in ON_SERVERS:
+            assert options_of(help_of(command)) <= complete(command, "--"), command
     assert complete("proxy", "--balance", "") == {"round_robin", "least_connections", "random_two", "hash"}
     assert complete("-c", "conf/azulb.t") & {"conf/azulb.toml", "FILES"}
     assert not complete("proxy", "--listen", "") & set(commands())
+
+
+@IN_EACH_SHELL
+def test_a_shell_completes_the_running_azulbs_servers(complete, azulb, scripted, monkeypatch):
+    server = scripted(always(OK))
+    proxy = azulb({"address": server.name, "name": "app1"}, {"address": server.name.replace("127.0.0.1", "127.0.0.2"), "name": "app2"})
+    monkeypatch.setenv("AZULB_ADMIN", f"127.0.0.1:{proxy.admin_port}")
+    for command in ON_SERVERS & set(commands()):
+        assert complete(command, "") == {"app/app1", "app/app2"}, command
+        assert options_of(help_of(command)) <= complete(command, "app/app1", "--"), command

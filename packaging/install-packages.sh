@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what is missing of the Debian packages that packaging/packages.txt lists for the named groups.
-#   packaging/install-packages.sh GROUP...      (build, test, bench)
+#   packaging/install-packages.sh GROUP...      (build, test, bench, deb)
 set -euo pipefail
 list="$(dirname "$0")/packages.txt"
 

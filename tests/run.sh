@@ -3,5 +3,5 @@
 #   tests/run.sh [NAME]...      tests/run.sh --help lists the names
 set -euo pipefail
 cd "$(dirname "$0")/.."
-packaging/install-packages.sh build test
+packaging/install-packages.sh build test deb
 exec /usr/bin/python3 tests/runner.py "$@"

@@ -6,6 +6,7 @@ Parts, in the order in which all of them run:
   unit      the unit tests
   fuzz      the fuzz targets, each on its corpus
   blackbox  the real binary against real clients and servers
+  package   the Debian package: build, lintian, install and purge in a copy-on-write view of this system
   asan      unit, fuzz and black-box tests under AddressSanitizer and UndefinedBehaviorSanitizer
   tsan      what has threads under ThreadSanitizer
   tidy      clang-tidy on the files that changed, and on all of them with "tidy:all"
@@ -250,6 +251,28 @@ def part_blackbox():
     run_blackbox("release", [], "black-box tests")
 
 
+def part_package():
+    directory = ROOT / "build-deb"
+    with Part("build the Debian package"):
+        status, text = run(["packaging/build-deb.sh", str(directory)], quiet=True)
+        if status != 0:
+            print(text[-20000:], flush=True)
+        TALLY.add(passed=status == 0, failed=status != 0)
+    if status != 0:
+        return
+    changes, package = (max(map(str, directory.glob(f"azulb_*.{kind}"))) for kind in ("changes", "deb"))
+    check("lintian", ["lintian", "--allow-root", "--fail-on", "error,warning", changes])
+    if may_mount():
+        check("install and purge the package", ["tests/package/install.sh", package])
+    else:
+        print("no mounts are allowed here: installing the package is left out", flush=True)
+        TALLY.add(skipped=1)
+
+
+def may_mount():
+    return run(["unshare", "--mount", "--net", "--pid", "--fork", "true"], quiet=True)[0] == 0
+
+
 def part_asan():
     if not configure("asan"):
         return
@@ -277,6 +300,7 @@ PARTS = {
     "unit": part_unit,
     "fuzz": part_fuzz,
     "blackbox": part_blackbox,
+    "package": part_package,
     "asan": part_asan,
     "tsan": part_tsan,
     "tidy": part_tidy,
@@ -285,7 +309,7 @@ PARTS = {
     "asan:fuzz": lambda: part_fuzz("asan"),
     "tsan:unit": lambda: part_unit("tsan"),
 }
-EVERYTHING = ["layers", "format", "unit", "fuzz", "blackbox", "asan", "tsan", "tidy"]
+EVERYTHING = ["layers", "format", "unit", "fuzz", "blackbox", "package", "asan", "tsan", "tidy"]
 
 
 def part_named(name):

@@ -25,6 +25,8 @@ class HistogramSum {
   void add(const base::Histogram& histogram);
   void add(const HistogramSum& other);
   std::uint64_t count() const;
+  /// By range, not cumulative.
+  const std::array<std::uint64_t, base::Histogram::range_count>& counts() const { return counts_; }
   prometheus::ClientMetric::Histogram cumulative() const;
 
  private:

@@ -6,6 +6,7 @@
 #include "api.hpp"
 #include "azulb/admin/pages.hpp"
 #include "azulb/http/bytes.hpp"
+#include "dashboard.hpp"
 
 namespace azulb::admin {
 namespace {
@@ -32,6 +33,21 @@ AdminReply make_state(const Call& call) {
   return reply;
 }
 
+AdminReply make_dashboard(const Call&) {
+  AdminReply reply = text_reply(200, std::string(dashboard_page));
+  reply.content_type = "text/html; charset=utf-8";
+  reply.headers.emplace_back("Content-Security-Policy", dashboard_policy);
+  reply.headers.emplace_back("Referrer-Policy", "no-referrer");
+  return reply;
+}
+
+AdminReply make_events(const Call& call) {
+  AdminReply reply = text_reply(200, events_page(call.sources));
+  reply.content_type = "text/event-stream";
+  reply.events = true;
+  return reply;
+}
+
 AdminReply make_health(const Call&) {
   return text_reply(200, "ok\n");
 }
@@ -43,7 +59,9 @@ AdminReply make_readiness(const Call& call) {
 
 // A new page or action: its line here, its function in api.hpp, its paragraph in docs/admin-api.md.
 constexpr Route routes[] = {
-    {"GET", "/", "this list", Access::probe, make_index},
+    {"GET", "/", "this list; for browsers the dashboard", Access::probe, make_index},
+    {"GET", "/dashboard", "the dashboard", Access::read, make_dashboard},
+    {"GET", "/events", "the state once a second, as server-sent events", Access::read, make_events},
     {"GET", "/metrics", "metrics for Prometheus", Access::probe, make_metrics},
     {"GET", "/healthz", "200 while azulb lives", Access::probe, make_health},
     {"GET", "/readyz", "200, or 503 while draining or when an upstream has no available server",
@@ -105,6 +123,7 @@ bool path_matches(std::string_view pattern, std::string_view path, std::vector<s
 }
 
 AdminReply make_index(const Call& call) {
+  if (call.request.accept.find("text/html") != std::string_view::npos) return make_dashboard(call);
   std::string list = "azulb " + call.sources.version + "\n\n";
   constexpr std::size_t column = 44;
   for (const Route& route : routes) {

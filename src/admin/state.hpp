@@ -9,6 +9,8 @@
 namespace azulb::admin {
 
 Json server_state(const AdminSources& sources, std::size_t upstream, std::size_t server);
+/// The whole of /state.
+Json state_json(const AdminSources& sources);
 Json upstream_state(const AdminSources& sources, std::size_t upstream);
 
 }  // namespace azulb::admin

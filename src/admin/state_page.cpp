@@ -109,7 +109,7 @@ Json upstream_state(const AdminSources& sources, std::size_t index) {
           {"servers", std::move(servers)}};
 }
 
-std::string state_page(const AdminSources& sources) {
+Json state_json(const AdminSources& sources) {
   Json state = {
       {"process", process_state(sources)}, {"listeners", Json::array()}, {"upstreams", Json::array()}};
   for (std::size_t index = 0; index < sources.config->listeners.size(); ++index) {
@@ -118,8 +118,12 @@ std::string state_page(const AdminSources& sources) {
   for (std::size_t index = 0; index < sources.upstreams.size(); ++index) {
     state["upstreams"].push_back(upstream_state(sources, index));
   }
+  return state;
+}
+
+std::string state_page(const AdminSources& sources) {
   // A server's reason may quote bytes that are not UTF-8.
-  return state.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return state_json(sources).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 Readiness readiness(const AdminSources& sources) {

@@ -204,6 +204,7 @@ void Process::start_health_checks() {
 void Process::server_changed(std::uint32_t upstream, std::uint32_t server) {
   for (const auto& worker : workers_)
     worker->server_changed(upstream, server);
+  if (admin_ != nullptr) admin_->changed();
 }
 
 bool Process::set_admin_state(std::uint32_t upstream, std::uint32_t server, balance::AdminState state) {

@@ -21,6 +21,7 @@ struct AdminRequest {
   std::string_view fetch_site = {};  // Sec-Fetch-Site
   std::string_view fetch_mode = {};  // Sec-Fetch-Mode
   std::string_view content_type = {};
+  std::string_view accept = {};
   std::string_view body = {};
 };
 
@@ -29,6 +30,7 @@ struct AdminReply {
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;  // for HEAD too: whoever sends the reply leaves it out and keeps its length
   std::vector<std::pair<std::string, std::string>> headers;  // besides the type and length
+  bool events = false;  // `body` is the first of server-sent events; the others are events_page()
 };
 
 /// Pages and API, docs/admin-api.md. Refused before anything is looked up: what a page of another site sent

@@ -16,6 +16,9 @@ std::string metrics_page(const AdminSources& sources, const ProcessUsage& usage)
 /// JSON: process, listeners, upstreams and their servers.
 std::string state_page(const AdminSources& sources);
 
+/// An event for the dashboard, as a server-sent event (WHATWG HTML, section 9.2): the state and the totals.
+std::string events_page(const AdminSources& sources);
+
 struct Readiness {
   bool ready = true;
   std::string text;  // "ready\n", or a line per reason

@@ -6,10 +6,13 @@
 
 #include "azulb/admin/handler.hpp"
 #include "azulb/admin/local_server.hpp"
+#include "azulb/base/intrusive_list.hpp"
 #include "azulb/net/listening_socket.hpp"
 #include "azulb/net/loop.hpp"
 
 namespace azulb::daemon {
+
+class EventStream;
 
 /// Main thread only.
 class AdminServer final : private admin::LocalHandler {
@@ -20,16 +23,27 @@ class AdminServer final : private admin::LocalHandler {
   AdminServer(net::Loop& loop, std::vector<net::BoundSocket> sockets, Sources sources,
               admin::Control& control);
 
-  void stop() { server_.stop(); }
+  ~AdminServer() override;
+
+  void stop();
+  /// Something has changed that watchers of the dashboard want to see now.
+  void changed();
   const std::vector<net::BoundSocket>& sockets() const { return sockets_; }
   const base::SocketAddress& address() const { return sockets_.front().address(); }
 
  private:
   void handle(admin::LocalExchange& exchange) override;
+  void begin_events(admin::LocalExchange& exchange, const admin::LocalAnswer& answer);
+  void send_events();
 
   std::vector<net::BoundSocket> sockets_;
   Sources sources_;
   admin::Control& control_;
+  base::IntrusiveList<EventStream> watchers_;
+  std::size_t watcher_count_ = 0;  // as of the last event
+  bool change_told_ = false;       // the next event is on its way already
+  net::Loop& loop_;
+  net::MemberTimer<AdminServer, &AdminServer::send_events> timer_{*this};
   admin::LocalServer server_;
 };
 

@@ -173,3 +173,45 @@ TEST_CASE("a change must be JSON, which no page can send to another origin unask
   }
   CHECK(azulb.upstream->server(1).eligible());
 }
+
+TEST_CASE("browsers get the dashboard, whose policy lets nothing else run or load; others the list") {
+  AdminFixture azulb;
+  CHECK(azulb.ask("GET", "/", {.accept = "*/*"}).content_type.starts_with("text/plain"));
+  for (const auto& page :
+       {azulb.ask("GET", "/", {.accept = "text/html,*/*;q=0.8"}), azulb.ask("GET", "/dashboard")}) {
+    CHECK(page.content_type == "text/html; charset=utf-8");
+    CHECK(page.body.starts_with("<!DOCTYPE html>"));
+    CHECK(page.body.find("/*SCRIPT*/") == std::string::npos);
+    CHECK(page.body.find("new EventSource") != std::string::npos);
+    CHECK(page.body.find("http://") == page.body.find("http://www.w3.org/2000/svg"));
+    CHECK(page.body.find("https://") == std::string::npos);
+    const std::string policy = header(page, "Content-Security-Policy");
+    CHECK(policy.starts_with("default-src 'none'; script-src 'sha256-"));
+    CHECK(policy.find("unsafe") == std::string::npos);
+    CHECK(policy.find("frame-ancestors 'none'") != std::string::npos);
+  }
+}
+
+TEST_CASE("an event is one line with the state and the totals over all workers") {
+  AdminFixture azulb;
+  azulb.first_worker->listener(0).requests.add();
+  azulb.second_worker->listener(0).requests.add();
+  azulb.first_worker->route(0, 0).requests.add(200);
+  azulb.second_worker->route(0, 1).requests.add(503);
+  azulb.second_worker->route(0, 1).duration.observe(1'000'000);
+  const auto reply = azulb.ask("GET", "/events");
+  CHECK(reply.content_type == "text/event-stream");
+  CHECK(reply.events);
+  REQUIRE(reply.body.starts_with("data: {"));
+  CHECK(reply.body.find('\n') == reply.body.size() - 2);
+  const auto event = nlohmann::json::parse(reply.body.substr(6));
+  CHECK(event["totals"]["requests"] == 2);
+  CHECK(event["totals"]["server_errors"] == 1);
+  std::uint64_t observed = 0;
+  for (const auto& count : event["totals"]["duration"])
+    observed += count.get<std::uint64_t>();
+  CHECK(observed == 1);
+  CHECK(event["totals"]["duration"].size() == event["totals"]["duration_bounds_ns"].size() + 1);
+  CHECK(event["state"] == nlohmann::json::parse(azulb.ask("GET", "/state").body));
+  CHECK(azulb.ask("GET", "/events", {.origin = "http://evil.example"}).status == 403);
+}

@@ -23,18 +23,15 @@ constexpr std::string_view http2_protocol = "h2";
 // Of the preface, what HTTP/1's parser takes for the start of a request: "PRI * HTTP/".
 constexpr std::size_t unrevealing_bytes = 11;
 
-/// What can be no request of HTTP/1 in anybody's eyes: three words, of which none is its version, and none a
-/// target in any form. Or the preface's first line, with something wrong behind it.
+/// What can be no request of HTTP/1 in anybody's eyes: three words of capitals alone, of which so none is a
+/// target or its version. Or the preface's first line, with something wrong behind it.
 bool begins_other_protocol(std::string_view bytes) {
   const std::size_t end = bytes.find("\r\n");
   if (end == std::string_view::npos) return false;
-  const std::string_view line = bytes.substr(0, end);
   if (http2::client_preface.starts_with(bytes.substr(0, end + 2))) return true;
-  const std::size_t first = line.find(' ');
-  if (first == std::string_view::npos) return false;
-  const std::string_view rest = line.substr(first + 1);
-  return std::count(rest.begin(), rest.end(), ' ') == 1 &&
-         rest.find_first_of("/:*.") == std::string_view::npos;
+  const std::string_view line = bytes.substr(0, end);
+  return line.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ ") == std::string_view::npos &&
+         std::count(line.begin(), line.end(), ' ') == 2;
 }
 
 std::size_t largest_field_limit(const config::Config& config) {

@@ -31,15 +31,16 @@ bool has_token(std::string_view authorization, std::string_view token) {
          CRYPTO_memcmp(authorization.data(), token.data(), token.size()) == 0;
 }
 
-/// An address, a name that resolves to this machine everywhere (RFC 6761 section 6.3), or the configured one.
+/// An address, a name that resolves to this machine everywhere (RFC 6761 section 6.3), the configured one, or
+/// one without a dot, which no site of the Internet can have.
 bool is_own_host(std::string_view host, const base::HostPort& configured) {
   http::Authority authority;
   if (!http::parse_authority(host, authority)) return false;
   std::string_view name = authority.host;
   if (name.starts_with('[')) return true;
   if (name.ends_with('.')) name.remove_suffix(1);
-  return base::IpAddress::parse(name).has_value() || equal_ignoring_case(name, "localhost") ||
-         ends_ignoring_case(name, ".localhost") || equal_ignoring_case(name, configured.host);
+  return base::IpAddress::parse(name).has_value() || ends_ignoring_case(name, ".localhost") ||
+         name.find('.') == std::string_view::npos || equal_ignoring_case(name, configured.host);
 }
 
 bool is_own_origin(std::string_view origin, std::string_view host) {

@@ -142,8 +142,8 @@ TEST_CASE("on a loopback address a Host that is no name of this machine is a nam
     CHECK(azulb.ask("POST", "/servers/app/app1/drain", {.host = host}).status == 403);
     CHECK(azulb.ask("GET", "/healthz", {.host = host}).status == 200);
   }
-  for (const char* host : {"localhost:9900", "LOCALHOST", "localhost.", "lb.localhost:9900", "127.0.0.1",
-                           "[::1]:9900", "10.0.0.7:9900"}) {
+  for (const char* host : {"localhost:9900", "LOCALHOST", "localhost.", "lb.localhost:9900", "lb",
+                           "127.0.0.1", "[::1]:9900", "10.0.0.7:9900"}) {
     CAPTURE(host);
     CHECK(azulb.ask("GET", "/state", {.host = host}).status == 200);
   }

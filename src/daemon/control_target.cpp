@@ -1,5 +1,7 @@
 #include "control_target.hpp"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 #include <utility>
 #include <vector>
@@ -121,11 +123,11 @@ tl::expected<FoundServer, Refusal> find_server(const admin::LocalClient& client,
     for (const Json& server : upstream.value("servers", Json::array())) {
       const std::string name = server.value("name", "");
       const std::string address = server.value("address", "");
-      labels.push_back(upstream_name + "/" + name);
+      labels.push_back(fmt::format("{}/{}", upstream_name, name));
       const std::string path = upstream_path(upstream_name) + "/" + encoded(name);
       // A full name is meant exactly; of the others there must be only one.
       if (wanted == labels.back()) return FoundServer{labels.back(), path};
-      if (wanted == name || wanted == address || wanted == upstream_name + "/" + address)
+      if (wanted == name || wanted == address || wanted == fmt::format("{}/{}", upstream_name, address))
         found.push_back({labels.back(), path});
     }
   }

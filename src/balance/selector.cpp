@@ -6,11 +6,11 @@ namespace azulb::balance {
 
 std::optional<std::uint32_t> Selector::choose_and_acquire(const Choice& choice) {
   // Before the choice: bounded loads count the request to be placed.
-  upstream_.total_active_.fetch_add(1, std::memory_order_relaxed);
+  upstream_.total_active_->value.fetch_add(1, std::memory_order_relaxed);
   std::optional<std::uint32_t> chosen = place(choice);
   if (!chosen && !choice.tried.empty()) chosen = place_on_ejected(choice);
   if (!chosen && !choice.tried.empty()) chosen = place(Choice{choice.hash, {}});
-  if (!chosen) upstream_.total_active_.fetch_sub(1, std::memory_order_relaxed);
+  if (!chosen) upstream_.total_active_->value.fetch_sub(1, std::memory_order_relaxed);
   return chosen;
 }
 

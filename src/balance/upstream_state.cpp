@@ -30,9 +30,10 @@ Availability availability_of(const UpstreamSummary& summary) {
 }
 
 UpstreamState::UpstreamState(const UpstreamSettings& settings,
-                             std::vector<std::shared_ptr<ServerState>> servers)
+                             std::vector<std::shared_ptr<ServerState>> servers, const UpstreamState* earlier)
     : settings_(settings),
       servers_(std::move(servers)),
+      total_active_(earlier != nullptr ? earlier->total_active_ : std::make_shared<Total>()),
       outlier_(settings_.outlier, servers_),
       retry_budget_(settings_.retry.budget) {
   AZULB_ASSERT(!servers_.empty() && servers_.size() <= max_servers);
@@ -50,20 +51,20 @@ std::optional<std::uint32_t> UpstreamState::preview(const Choice& choice) const 
   for (const auto& server : servers_)
     servers.push_back(server->copy());
   UpstreamState copy(settings_, std::move(servers));
-  copy.total_active_.store(total_active());
+  copy.total_active_->value.store(total_active());
   copy.policy_->continue_from(*policy_);
   return copy.make_selector(generation())->choose_and_acquire(choice);
 }
 
 void UpstreamState::acquire(std::uint32_t index) {
-  total_active_.fetch_add(1, std::memory_order_relaxed);
+  total_active_->value.fetch_add(1, std::memory_order_relaxed);
   ServerLoad::begin(*servers_[index]);
   policy_->server_changed(index);
 }
 
 void UpstreamState::release(std::uint32_t index) {
   ServerLoad::end(*servers_[index]);
-  total_active_.fetch_sub(1, std::memory_order_relaxed);
+  total_active_->value.fetch_sub(1, std::memory_order_relaxed);
   policy_->server_changed(index);
 }
 
@@ -108,6 +109,11 @@ bool UpstreamState::set_weight(std::uint32_t index, std::uint32_t weight) {
   policy_->weight_changed(index);
   generation_.fetch_add(1, std::memory_order_acq_rel);
   return true;
+}
+
+void UpstreamState::configure_weight(std::uint32_t index, std::uint32_t weight) {
+  if (weight == std::exchange(servers_[index]->configured_weight_, weight)) return;
+  set_weight(index, weight);
 }
 
 Ejection UpstreamState::record_outcome(std::uint32_t index, Outcome outcome, std::int64_t now_ms) {

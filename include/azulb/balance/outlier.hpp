@@ -19,6 +19,8 @@ struct OutlierSettings {
   std::uint32_t consecutive_5xx = 0;     // 0 = off
   base::Milliseconds ejection = std::chrono::seconds(10);
   double max_ejected = 0.5;
+
+  bool operator==(const OutlierSettings&) const = default;
 };
 
 /// No ejection lasts longer, however often it was doubled.

@@ -32,6 +32,8 @@ struct RetrySettings {
   base::Milliseconds timeout = base::Milliseconds(0);  // 0 = no limit
   base::Milliseconds backoff = base::Milliseconds(0);
   double budget = 0.2;
+
+  bool operator==(const RetrySettings&) const = default;
 };
 
 /// No single backoff is longer, however often it was doubled.

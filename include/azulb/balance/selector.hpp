@@ -61,7 +61,7 @@ class Policy {
  public:
   virtual ~Policy() = default;
 
-  /// Main thread, once per worker. `seed` is the selector's only source of randomness.
+  /// Any thread, once per worker. `seed` is the selector's only source of randomness.
   virtual std::unique_ptr<Selector> make_selector(std::uint64_t seed) = 0;
   /// The active count or the eligibility of a server has changed.
   virtual void server_changed(std::uint32_t index) { static_cast<void>(index); }

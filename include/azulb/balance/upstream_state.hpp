@@ -22,6 +22,8 @@ struct UpstreamSettings {
   double hash_load_factor = 0.0;        // 0 = unbounded; else at least 1
   OutlierSettings outlier;
   RetrySettings retry;
+
+  bool operator==(const UpstreamSettings&) const = default;
 };
 
 struct UpstreamSummary {
@@ -56,8 +58,10 @@ Availability availability_of(const UpstreamSummary& summary);
 class UpstreamState {
  public:
   /// Main. `servers`: at least one, at most max_servers; a server may be shared with the UpstreamState of an
-  /// earlier snapshot. An unknown policy name is a programmer's mistake.
-  UpstreamState(const UpstreamSettings& settings, std::vector<std::shared_ptr<ServerState>> servers);
+  /// earlier snapshot. An unknown policy name is a programmer's mistake. `earlier`: the same upstream's as of
+  /// then, or null; what still runs under it counts in `total_active`, as it does on the shared servers.
+  UpstreamState(const UpstreamSettings& settings, std::vector<std::shared_ptr<ServerState>> servers,
+                const UpstreamState* earlier = nullptr);
   UpstreamState(const UpstreamState&) = delete;
   UpstreamState& operator=(const UpstreamState&) = delete;
 
@@ -69,7 +73,7 @@ class UpstreamState {
   const ServerState& server(std::uint32_t index) const { return *servers_[index]; }
   const std::shared_ptr<ServerState>& shared_server(std::uint32_t index) const { return servers_[index]; }
 
-  /// Main: one per worker.
+  /// Any thread: one per worker.
   std::unique_ptr<Selector> make_selector(std::uint64_t seed) { return policy_->make_selector(seed); }
 
   /// Main: what a Selector would choose just now. Chosen by the same code on a copy, so nothing is counted
@@ -83,7 +87,7 @@ class UpstreamState {
   void release(std::uint32_t index);
 
   /// Requests under way on all servers.
-  std::uint64_t total_active() const { return total_active_.load(std::memory_order_relaxed); }
+  std::uint64_t total_active() const { return total_active_->value.load(std::memory_order_relaxed); }
   /// Moves whenever a server becomes eligible or stops being so, and when a weight changes.
   std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
@@ -95,6 +99,9 @@ class UpstreamState {
   bool set_admin_state(std::uint32_t index, AdminState state);
   /// Main; 1 to max_weight. True if the weight was another.
   bool set_weight(std::uint32_t index, std::uint32_t weight);
+  /// Main: what the configuration says, at a reload. A weight that was set meanwhile stays, unless the
+  /// configuration has changed.
+  void configure_weight(std::uint32_t index, std::uint32_t weight);
   /// Workers: how an attempt ended, for the passive checks. Says if this call ejected the server.
   Ejection record_outcome(std::uint32_t index, Outcome outcome, std::int64_t now_ms);
   /// Main's ticker, some ten times a second: ends ejections whose time is over and returns those servers;
@@ -111,6 +118,10 @@ class UpstreamState {
  private:
   friend class Selector;
 
+  struct alignas(64) Total {
+    std::atomic<std::uint64_t> value{0};
+  };
+
   /// What main last knew of a server, to find what was changed through another UpstreamState.
   struct Seen {
     bool eligible = false;
@@ -125,12 +136,12 @@ class UpstreamState {
 
   const UpstreamSettings settings_;
   const std::vector<std::shared_ptr<ServerState>> servers_;
+  const std::shared_ptr<Total> total_active_;
   Outlier outlier_;
   RetryBudget retry_budget_;
   std::vector<Seen> seen_;  // main: as of the last reconciliation
   std::unique_ptr<Policy> policy_;
   alignas(64) std::atomic<std::uint64_t> generation_{1};
-  alignas(64) std::atomic<std::uint64_t> total_active_{0};
 };
 
 }  // namespace azulb::balance

@@ -35,7 +35,11 @@ base::Result<void> set_own_certificate(SSL_CTX* context, const ClientSettings& s
 
 }  // namespace
 
-base::Result<std::shared_ptr<ClientContext>> ClientContext::build(const ClientSettings& settings) {
+base::Result<std::shared_ptr<ClientContext>> ClientContext::build(
+    const ClientSettings& settings, const std::shared_ptr<ClientContext>& earlier) {
+  std::string digest = content_digest({settings.ca, settings.certificate, settings.key});
+  if (earlier != nullptr && earlier->settings_ == settings && !digest.empty() && earlier->digest_ == digest)
+    return earlier;
   ContextHandle context(SSL_CTX_new(TLS_client_method()));
   if (!context || !set_defaults(context.get()) ||
       SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) != 1) {
@@ -52,7 +56,7 @@ base::Result<std::shared_ptr<ClientContext>> ClientContext::build(const ClientSe
   // Sessions go to the Resumption that each connection brings along.
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context.get(), Session::on_new_session);
-  return std::shared_ptr<ClientContext>(new ClientContext(std::move(context), settings.verify));
+  return std::shared_ptr<ClientContext>(new ClientContext(settings, std::move(digest), std::move(context)));
 }
 
 std::unique_ptr<Session> ClientContext::make_session(const std::string& name, Resumption& resumption) const {
@@ -63,7 +67,7 @@ std::unique_ptr<Session> ClientContext::make_session(const std::string& name, Re
   const bool is_address = base::IpAddress::parse(name).has_value();
   bool set = true;
   if (!name.empty() && !is_address) set = SSL_set_tlsext_host_name(ssl, name.c_str()) == 1;
-  if (verify_ && !name.empty()) {
+  if (settings_.verify && !name.empty()) {
     X509_VERIFY_PARAM* const rules = SSL_get0_param(ssl);
     X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     set = set && (is_address ? X509_VERIFY_PARAM_set1_ip_asc(rules, name.c_str())

@@ -5,6 +5,9 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <array>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "azulb/tls/error.hpp"
@@ -14,6 +17,7 @@ namespace azulb::tls {
 namespace {
 
 using Bio = Handle<BIO, BIO_free_all>;
+using DigestHandle = Handle<EVP_MD_CTX, EVP_MD_CTX_free>;
 
 Bio open_file(const std::string& path) {
   ERR_clear_error();
@@ -96,6 +100,25 @@ std::vector<std::string> host_names(X509& certificate) {
     names.push_back(lower(text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)))));
   }
   return names;
+}
+
+std::string content_digest(const std::vector<std::string>& paths) {
+  const DigestHandle digest(EVP_MD_CTX_new());
+  bool good = digest && EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr) == 1;
+  for (const std::string& path : paths) {
+    if (path.empty()) continue;
+    std::ifstream file(path, std::ios::binary);
+    const std::string content{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    const std::string size =
+        std::to_string(content.size()) + ' ';  // so that no byte moves between files unseen
+    good = good && EVP_DigestUpdate(digest.get(), size.data(), size.size()) == 1 &&
+           EVP_DigestUpdate(digest.get(), content.data(), content.size()) == 1;
+  }
+  std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
+  unsigned length = 0;
+  good = good && EVP_DigestFinal_ex(digest.get(), bytes.data(), &length) == 1;
+  ERR_clear_error();
+  return good ? std::string(bytes.begin(), bytes.begin() + length) : std::string();
 }
 
 base::Result<void> check_bundle(const std::string& path) {

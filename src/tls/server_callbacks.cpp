@@ -51,8 +51,8 @@ int staple_response(SSL* ssl, void*) {
 int prepare_ticket(SSL* ssl, unsigned char* name, unsigned char* initial_vector, EVP_CIPHER_CTX* cipher,
                    EVP_MAC_CTX* mac, int sealing) {
   auto* const parts = static_cast<ServerParts*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
-  const int result = parts->ticket_keys.prepare(std::span<unsigned char, 16>(name, 16), initial_vector,
-                                                cipher, mac, sealing != 0, base::monotonic_ms());
+  const int result = parts->ticket_keys->prepare(std::span<unsigned char, 16>(name, 16), initial_vector,
+                                                 cipher, mac, sealing != 0, base::monotonic_ms());
   // In TLS 1.3 clients use a ticket once (RFC 8446 appendix C.4): without a new one every other connection
   // would not be resumed.
   const bool opened = sealing == 0 && result == 1;

@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 
 #include <deque>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ struct ServerParts {
   std::vector<ContextHandle> contexts;  // the first: of connections that have named no host (yet)
   std::string protocols;                // ALPN's wire form
   std::deque<StapledResponse> stapled;  // certificates refer to them
-  TicketKeys ticket_keys;
+  std::shared_ptr<TicketKeys> ticket_keys;
 };
 
 /// Lets `context` ask `parts`, which outlive it.

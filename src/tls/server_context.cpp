@@ -58,11 +58,20 @@ base::Result<void> set_client_rules(SSL_CTX* context, const ServerSettings& sett
   return {};
 }
 
+std::vector<std::string> files_of(const ServerSettings& settings) {
+  std::vector<std::string> files = {settings.client_ca};
+  for (const CertificateFiles& each : settings.certificates)
+    files.insert(files.end(), {each.certificate, each.key, each.ocsp_response});
+  return files;
+}
+
 class Builder {
  public:
-  explicit Builder(const ServerSettings& settings) : settings_(settings) {}
+  Builder(const ServerSettings& settings, std::shared_ptr<TicketKeys> ticket_keys) : settings_(settings) {
+    parts_->ticket_keys = std::move(ticket_keys);
+  }
 
-  base::Result<std::unique_ptr<ServerParts>> build() {
+  base::Result<std::shared_ptr<ServerParts>> build() {
     parts_->protocols = protocol_list(settings_.application_protocols);
     for (const CertificateFiles& files : settings_.certificates) {
       if (auto read = this->read(files); !read) return tl::unexpected(read.error());
@@ -120,7 +129,7 @@ class Builder {
   }
 
   const ServerSettings& settings_;
-  std::unique_ptr<ServerParts> parts_ = std::make_unique<ServerParts>();
+  std::shared_ptr<ServerParts> parts_ = std::make_shared<ServerParts>();
   std::vector<Credentials> credentials_;
   std::vector<std::vector<std::string>> names_;
   std::vector<int> kinds_;  // of key
@@ -129,14 +138,21 @@ class Builder {
 
 }  // namespace
 
-ServerContext::ServerContext(std::unique_ptr<ServerParts> parts) : parts_(std::move(parts)) {}
+ServerContext::ServerContext(const ServerSettings& settings, std::string digest,
+                             std::shared_ptr<ServerParts> parts)
+    : settings_(settings), digest_(std::move(digest)), parts_(std::move(parts)) {}
 ServerContext::~ServerContext() = default;
 
-base::Result<std::shared_ptr<ServerContext>> ServerContext::build(const ServerSettings& settings) {
+base::Result<std::shared_ptr<ServerContext>> ServerContext::build(
+    const ServerSettings& settings, const std::shared_ptr<ServerContext>& earlier) {
   if (settings.certificates.empty()) return base::failure("there is no certificate");
-  auto parts = Builder(settings).build();
+  std::string digest = content_digest(files_of(settings));
+  if (earlier != nullptr && earlier->settings_ == settings && !digest.empty() && earlier->digest_ == digest)
+    return earlier;
+  auto keys = earlier != nullptr ? earlier->parts_->ticket_keys : std::make_shared<TicketKeys>();
+  auto parts = Builder(settings, std::move(keys)).build();
   if (!parts) return tl::unexpected(parts.error());
-  return std::shared_ptr<ServerContext>(new ServerContext(std::move(*parts)));
+  return std::shared_ptr<ServerContext>(new ServerContext(settings, std::move(digest), std::move(*parts)));
 }
 
 std::vector<Notice> ServerContext::refresh_stapled_responses(std::int64_t now_s) {
@@ -151,7 +167,9 @@ std::unique_ptr<Session> ServerContext::make_session() const {
   SSL* const ssl = SSL_new(parts_->contexts.front().get());
   if (ssl == nullptr) return nullptr;
   SSL_set_accept_state(ssl);
-  return std::make_unique<Session>(ssl);
+  auto session = std::make_unique<Session>(ssl);
+  session->keep(parts_);  // the callbacks refer to them
+  return session;
 }
 
 }  // namespace azulb::tls

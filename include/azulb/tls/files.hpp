@@ -24,6 +24,10 @@ base::Result<Credentials> read_credentials(const std::string& certificate_path, 
 /// without any its common name.
 std::vector<std::string> host_names(X509& certificate);
 
+/// A digest of what the files hold, to tell whether they have changed; empty: it cannot be told. Empty paths
+/// are left out, and one that cannot be read counts as empty: whoever needs the file says so.
+std::string content_digest(const std::vector<std::string>& paths);
+
 /// Whether the file is a bundle of CA certificates.
 base::Result<void> check_bundle(const std::string& path);
 

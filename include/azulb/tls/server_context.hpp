@@ -19,6 +19,8 @@ struct CertificateFiles {
   std::string certificate;
   std::string key;
   std::string ocsp_response;  // empty: nothing is stapled
+
+  bool operator==(const CertificateFiles&) const = default;
 };
 
 struct ServerSettings {
@@ -30,6 +32,8 @@ struct ServerSettings {
   bool session_tickets = true;
   std::vector<std::string> application_protocols;  // ALPN, the preferred first
   std::string scope;  // a session is resumed only where this and the rules for clients are the same
+
+  bool operator==(const ServerSettings&) const = default;
 };
 
 /// Something for the process log.
@@ -43,8 +47,10 @@ struct ServerParts;
 /// Immutable once built, but for the tickets' keys and the responses to staple; shared by all threads.
 class ServerContext {
  public:
-  /// Reads the files; blocking, at start.
-  static base::Result<std::shared_ptr<ServerContext>> build(const ServerSettings& settings);
+  /// Reads the files; blocking. `earlier` (or null) is the same listener's so far: it is returned if neither
+  /// the settings nor what the files hold has changed; else the tickets' keys go on, so that sessions do.
+  static base::Result<std::shared_ptr<ServerContext>> build(
+      const ServerSettings& settings, const std::shared_ptr<ServerContext>& earlier = nullptr);
   ServerContext(const ServerContext&) = delete;
   ServerContext& operator=(const ServerContext&) = delete;
   ~ServerContext();
@@ -58,9 +64,11 @@ class ServerContext {
   std::unique_ptr<Session> make_session() const;
 
  private:
-  explicit ServerContext(std::unique_ptr<ServerParts> parts);
+  ServerContext(const ServerSettings& settings, std::string digest, std::shared_ptr<ServerParts> parts);
 
-  std::unique_ptr<ServerParts> parts_;
+  const ServerSettings settings_;
+  const std::string digest_;  // of the files
+  const std::shared_ptr<ServerParts> parts_;
 };
 
 }  // namespace azulb::tls

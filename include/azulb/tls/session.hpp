@@ -6,9 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "azulb/tls/handle.hpp"
 
@@ -43,6 +45,8 @@ class Session {
   Session& operator=(const Session&) = delete;
   ~Session();
 
+  /// Keeps what this needs for as long as it lives.
+  void keep(std::shared_ptr<const void> needed) { kept_ = std::move(needed); }
   /// Before anything else. The descriptor stays its owner's, and open for as long as the session is used.
   void attach(int descriptor) { descriptor_ = descriptor; }
 
@@ -92,6 +96,7 @@ class Session {
   static int on_new_session(SSL* ssl, SSL_SESSION* session);
   friend class ClientContext;
 
+  std::shared_ptr<const void> kept_;
   SSL* const ssl_;
   Resumption* const resumption_;
   int descriptor_ = -1;

@@ -1,7 +1,6 @@
 #include "azulb/base/line_sink.hpp"
 
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include "azulb/base/assert.hpp"
 #include "azulb/base/clock.hpp"
 #include "azulb/base/log.hpp"
+#include "azulb/base/signals_blocked.hpp"
 
 namespace azulb::base {
 namespace {
@@ -20,59 +20,65 @@ namespace {
 /// The most that one write takes from a ring before its room is given back.
 constexpr std::size_t block_bytes = std::size_t{256} << 10;
 
-/// Signals are main's: while this lives, threads that are started block them all (SIGPIPE of a lost reader
-/// included).
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &previous_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &previous_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t previous_{};
-};
-
 std::uint64_t count_lines(std::string_view lines) {
   return static_cast<std::uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<LineSink>> LineSink::open(const std::string& output) {
-  if (output == "off") return std::unique_ptr<LineSink>(new LineSink(Mode::off, output, OutputFile{}, -1));
-  OutputFile file;
-  const Mode mode = output == "syslog" ? Mode::syslog : Mode::file;
-  if (mode == Mode::syslog) {
+Result<LineOutput> LineOutput::open(const std::string& name) {
+  LineOutput output{.mode = Mode::off, .name = name, .file = {}};
+  if (name == "off") return output;
+  output.mode = name == "syslog" ? Mode::syslog : Mode::file;
+  if (output.mode == Mode::syslog) {
     openlog("azulb", LOG_PID, LOG_DAEMON);
-  } else {
-    auto opened = OutputFile::open(output);
-    if (!opened) return tl::unexpected<Error>(opened.error());
-    file = std::move(*opened);
+    return output;
   }
+  auto opened = OutputFile::open(name);
+  if (!opened) return tl::unexpected<Error>(opened.error());
+  output.file = std::move(*opened);
+  return output;
+}
+
+Result<std::unique_ptr<LineSink>> LineSink::open(const std::string& output) {
+  auto opened = LineOutput::open(output);
+  if (!opened) return tl::unexpected<Error>(opened.error());
   const int wake_descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (wake_descriptor < 0) return system_failure("cannot start the access log: eventfd", errno);
-  std::unique_ptr<LineSink> sink(new LineSink(mode, output, std::move(file), wake_descriptor));
-  const SignalsBlocked blocked;
-  sink->thread_ = std::thread([raw = sink.get()] { raw->run(); });
+  std::unique_ptr<LineSink> sink(new LineSink(std::move(*opened), wake_descriptor));
+  if (sink->enabled()) sink->start_thread();
   return sink;
 }
 
-LineSink::LineSink(Mode mode, std::string output, OutputFile file, int wake_descriptor)
-    : mode_(mode), output_(std::move(output)), wake_descriptor_(wake_descriptor), file_(std::move(file)) {}
+LineSink::LineSink(LineOutput output, int wake_descriptor)
+    : wake_descriptor_(wake_descriptor),
+      enabled_(output.mode != LineOutput::Mode::off),
+      output_name_(output.name),
+      output_(std::move(output)) {}
+
+void LineSink::start_thread() {
+  const SignalsBlocked blocked;
+  thread_ = std::thread([this] { run(); });
+}
+
+void LineSink::redirect(LineOutput output) {
+  enabled_ = output.mode != LineOutput::Mode::off;
+  output_name_ = output.name;
+  {
+    const std::lock_guard lock(mutex_);
+    redirection_ = std::move(output);
+  }
+  if (thread_.joinable()) return wake();
+  if (enabled_) start_thread();
+}
 
 LineSink::~LineSink() {
   stop();
-  if (wake_descriptor_ >= 0) ::close(wake_descriptor_);
+  ::close(wake_descriptor_);
 }
 
 LineProducer& LineSink::add_producer(std::size_t ring_bytes) {
-  AZULB_ASSERT(enabled());
-  const std::lock_guard lock(producers_mutex_);
+  const std::lock_guard lock(mutex_);
   producers_.push_back(std::make_unique<LineProducer>(ring_bytes, wake_descriptor_));
   return *producers_.back();
 }
@@ -90,7 +96,7 @@ void LineSink::stop() {
 }
 
 std::uint64_t LineSink::dropped_lines() const {
-  const std::lock_guard lock(producers_mutex_);
+  const std::lock_guard lock(mutex_);
   std::uint64_t sum = 0;
   for (const auto& producer : producers_)
     sum += producer->dropped();
@@ -98,7 +104,6 @@ std::uint64_t LineSink::dropped_lines() const {
 }
 
 void LineSink::wake() {
-  if (wake_descriptor_ < 0) return;
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = ::write(wake_descriptor_, &one, sizeof one);
 }
@@ -107,17 +112,30 @@ void LineSink::run() {
   while (true) {
     const bool stopping = stop_requested_.load(std::memory_order_acquire);
     drain();
+    take_redirection();
     if (reopen_requested_.exchange(false, std::memory_order_acq_rel)) reopen_file();
     if (stopping) return;
     wait_for_work();
   }
 }
 
+void LineSink::take_redirection() {
+  std::optional<LineOutput> next;
+  {
+    const std::lock_guard lock(mutex_);
+    next.swap(redirection_);
+  }
+  if (!next) return;
+  drain();  // what was committed before it was asked for
+  output_ = std::move(*next);
+  failing_ = ends_in_broken_line_ = given_up_ = false;
+}
+
 /// One pass over all rings: at most what a ring holds is taken from each, so that none starves the others.
 void LineSink::drain() {
   std::vector<LineProducer*> producers;
   {
-    const std::lock_guard lock(producers_mutex_);
+    const std::lock_guard lock(mutex_);
     for (const auto& producer : producers_)
       producers.push_back(producer.get());
   }
@@ -128,9 +146,9 @@ void LineSink::drain() {
       std::string_view lines = producer->peek();
       if (lines.empty()) break;
       if (lines.size() > block_bytes) lines = lines.substr(0, lines.rfind('\n', block_bytes - 1) + 1);
-      if (mode_ == Mode::syslog) {
+      if (output_.mode == LineOutput::Mode::syslog) {
         write_syslog(lines);
-      } else {
+      } else if (output_.mode == LineOutput::Mode::file) {
         write_file(lines);
       }
       producer->release(lines.size());
@@ -148,7 +166,7 @@ void LineSink::write_file(std::string_view lines) {
   std::size_t written = 0;
   const bool complete = write_whole(lines, &written);
   if (complete) {
-    if (failing_) log_info("access log: \"{}\" takes lines again", output_);
+    if (failing_) log_info("access log: \"{}\" takes lines again", output_.name);
     failing_ = false;
     return;
   }
@@ -161,7 +179,7 @@ void LineSink::write_file(std::string_view lines) {
 bool LineSink::write_whole(std::string_view bytes, std::size_t* written) {
   std::int64_t patience_ends_ms = -1;
   while (!bytes.empty()) {
-    const auto result = file_.write_some(bytes);
+    const auto result = output_.file.write_some(bytes);
     if (result) {
       bytes.remove_prefix(*result);
       if (written != nullptr) *written += *result;
@@ -181,7 +199,7 @@ bool LineSink::write_whole(std::string_view bytes, std::size_t* written) {
         return false;
       }
     }
-    file_.wait_writable(flush_interval);
+    output_.file.wait_writable(flush_interval);
   }
   return true;
 }
@@ -197,26 +215,27 @@ void LineSink::write_syslog(std::string_view lines) {
 void LineSink::note_failure(std::string_view unwritten) {
   lost_lines_.add(count_lines(unwritten));
   if (!failing_) {
-    log_error("access log: \"{}\" refuses lines, they are lost until it takes them again: {}", output_,
+    log_error("access log: \"{}\" refuses lines, they are lost until it takes them again: {}", output_.name,
               last_error_);
   }
   failing_ = true;
 }
 
 void LineSink::reopen_file() {
-  if (mode_ != Mode::file || !file_.is_path()) return;
-  auto opened = OutputFile::open(output_);
+  if (output_.mode != LineOutput::Mode::file || !output_.file.is_path()) return;
+  auto opened = OutputFile::open(output_.name);
   if (!opened) {
     log_error("access log: still writing to the old file: {}", opened.error().message);
     return;
   }
-  file_ = std::move(*opened);
+  output_.file = std::move(*opened);
   ends_in_broken_line_ = false;
 }
 
 void LineSink::wait_for_work() {
   pollfd watched{wake_descriptor_, POLLIN, 0};
-  if (poll(&watched, 1, static_cast<int>(flush_interval.count())) > 0) {
+  const bool off = output_.mode == LineOutput::Mode::off;
+  if (poll(&watched, 1, off ? -1 : static_cast<int>(flush_interval.count())) > 0) {
     std::uint64_t wakes = 0;
     [[maybe_unused]] const ssize_t taken = ::read(wake_descriptor_, &wakes, sizeof wakes);
   }

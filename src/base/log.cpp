@@ -223,4 +223,12 @@ void write_log(LogLevel level, std::string_view message) {
   logger->log(to_spdlog(level), spdlog::string_view_t(without_control_characters(message)));
 }
 
+void write_log_lines(LogLevel level, std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = std::min(text.find('\n'), text.size());
+    if (length > 0) write_log(level, text.substr(0, length));
+    text.remove_prefix(std::min(length + 1, text.size()));
+  }
+}
+
 }  // namespace azulb::base

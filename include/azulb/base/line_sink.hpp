@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -67,6 +68,17 @@ class LineProducer {
   std::atomic<bool> wake_requested_{false};
 };
 
+/// An output that has been opened, for LineSink::redirect.
+struct LineOutput {
+  enum class Mode { off, file, syslog };
+  Mode mode = Mode::off;
+  std::string name;
+  OutputFile file;
+
+  /// `name`: "off" | "stdout" | "stderr" | "syslog" | a path. The error names it and the remedy.
+  static Result<LineOutput> open(const std::string& name);
+};
+
 /// One per process: owns the output, the producers and the writing thread.
 class LineSink {
  public:
@@ -76,19 +88,23 @@ class LineSink {
   /// How long stop() goes on trying while the output takes nothing at all.
   static constexpr std::chrono::milliseconds stop_patience{1000};
 
-  /// `output`: "off" | "stdout" | "stderr" | "syslog" | a path. Starts the thread (none for "off"). The error
-  /// names the output and the remedy.
+  /// `output` as for LineOutput::open. Starts the thread (none for "off").
   static Result<std::unique_ptr<LineSink>> open(const std::string& output);
+  /// Lines go there from now on; those that were committed before still go where they went, or nowhere if
+  /// that was "off". Main thread.
+  void redirect(LineOutput output);
 
   /// stop()s.
   ~LineSink();
   LineSink(const LineSink&) = delete;
   LineSink& operator=(const LineSink&) = delete;
 
-  /// False for "off": then there is nothing to format lines for.
-  bool enabled() const { return mode_ != Mode::off; }
+  /// False for "off": then there is nothing to format lines for. Main thread.
+  bool enabled() const { return enabled_; }
+  /// As it was opened or redirected last. Main thread.
+  const std::string& output() const { return output_name_; }
 
-  /// What a producer needs to wake the sink, if its thread has a descriptor table of its own; -1 if `off`.
+  /// What a producer needs to wake the sink, if its thread has a descriptor table of its own.
   int wake_descriptor() const { return wake_descriptor_; }
 
   /// A ring of its own for one more worker, freed with the sink. Any thread; at start, not per request.
@@ -109,11 +125,11 @@ class LineSink {
   std::uint64_t lost_lines() const { return lost_lines_.value(); }
 
  private:
-  enum class Mode { off, file, syslog };
+  LineSink(LineOutput output, int wake_descriptor);
 
-  LineSink(Mode mode, std::string output, OutputFile file, int wake_descriptor);
-
+  void start_thread();
   void run();
+  void take_redirection();
   void drain();
   void write_file(std::string_view lines);
   bool write_whole(std::string_view bytes, std::size_t* written = nullptr);
@@ -123,11 +139,11 @@ class LineSink {
   void wait_for_work();
   void wake();
 
-  const Mode mode_;
-  const std::string output_;
   const int wake_descriptor_;
+  bool enabled_;             // main's
+  std::string output_name_;  // main's
   // The writing thread's, once it runs:
-  OutputFile file_;
+  LineOutput output_;
   std::string last_error_;
   bool ends_in_broken_line_ = false;  // the rest of the file's last line was refused
   bool failing_ = false;              // the last write was refused; logged once
@@ -135,8 +151,9 @@ class LineSink {
   Counter lost_lines_;
   std::atomic<bool> reopen_requested_{false};
   std::atomic<bool> stop_requested_{false};
-  mutable std::mutex producers_mutex_;  // guards the vector, not the rings; workers never take it
+  mutable std::mutex mutex_;  // of the two that follow, not of the rings; workers never take it
   std::vector<std::unique_ptr<LineProducer>> producers_;
+  std::optional<LineOutput> redirection_;
   std::thread thread_;
 };
 

@@ -39,6 +39,9 @@ void forward_log_lines(std::function<void(LogLevel, std::string)> forward);
 /// Writes one line. Control characters in `message` are written as \xXX, so that one call is always one line.
 void write_log(LogLevel level, std::string_view message);
 
+/// Writes each line of a text that has several.
+void write_log_lines(LogLevel level, std::string_view text);
+
 template <typename... Arguments>
 void log_debug(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
   if (log_enabled(LogLevel::debug)) {

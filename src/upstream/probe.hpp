@@ -31,6 +31,8 @@ class Probe final : private http::ServerCodecOwner,
 
   /// Connects. Never calls the prober from within.
   void begin();
+  /// The prober counts its checks anew.
+  void move_to(std::uint32_t index) { index_ = index; }
   /// Ends without a report.
   void abandon();
 
@@ -59,7 +61,7 @@ class Probe final : private http::ServerCodecOwner,
   const config::Health& health() const;
 
   Prober* prober_;  // null once it has reported or been abandoned
-  const std::uint32_t index_;
+  std::uint32_t index_;
   const std::shared_ptr<ProbeHome> home_;
   net::Loop& loop_;
   const ServerCodecSettings codec_settings_;

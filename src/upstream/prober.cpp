@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <unordered_map>
 #include <utility>
 
 #include "azulb/base/log.hpp"
@@ -28,6 +29,10 @@ bool is_disabled(const ProbeTarget& target) {
   return target.state->server(target.server).admin_state() == balance::AdminState::disabled;
 }
 
+const balance::ServerState& server_of(const ProbeTarget& target) {
+  return target.state->server(target.server);
+}
+
 void log_change(const ProbeTarget& target, const std::string& reason) {
   const balance::UpstreamSummary summary = target.state->summary();
   const bool up = target.state->server(target.server).health() == balance::Health::up;
@@ -42,11 +47,15 @@ void log_change(const ProbeTarget& target, const std::string& reason) {
 Prober::Prober(net::Loop& loop, std::vector<ProbeTarget> targets, Observer observer)
     : loop_(loop), observer_(std::move(observer)), home_(std::make_shared<ProbeHome>()) {
   checks_.reserve(targets.size());
-  for (ProbeTarget& target : targets) {
-    Check& check = checks_.emplace_back();
-    check.address = checked_address(target);
-    check.target = std::move(target);
-  }
+  for (ProbeTarget& target : targets)
+    checks_.push_back(check_of(std::move(target)));
+}
+
+Prober::Check Prober::check_of(ProbeTarget target) {
+  Check check;
+  check.address = checked_address(target);
+  check.target = std::move(target);
+  return check;
 }
 
 Prober::~Prober() {
@@ -60,6 +69,37 @@ void Prober::start() {
     // Not begun here: the loop's time may be old before its first turn, and the check's timeout counts from
     // it.
     schedule_.emplace(loop_.now_ms(), index);
+  }
+  arm();
+}
+
+void Prober::update(std::vector<ProbeTarget> targets) {
+  std::unordered_map<const balance::ServerState*, std::uint32_t> before;
+  for (std::uint32_t index = 0; index < checks_.size(); ++index)
+    before.emplace(&server_of(checks_[index].target), index);
+  std::vector<std::int64_t> due_ms(checks_.size());
+  for (const auto& [time_ms, index] : schedule_)
+    due_ms[index] = time_ms;
+  std::vector<Check> earlier = std::exchange(checks_, {});
+  schedule_.clear();
+  for (ProbeTarget& target : targets) {
+    const auto index = static_cast<std::uint32_t>(checks_.size());
+    const auto known = before.extract(&server_of(target));
+    if (!known) {
+      checks_.push_back(check_of(std::move(target)));
+      schedule_.emplace(loop_.now_ms(), index);
+      continue;
+    }
+    Check& check = checks_.emplace_back(std::move(earlier[known.mapped()]));
+    check.target = std::move(target);  // its address is the same, as it is a part of what the state is
+    if (check.running != nullptr) {
+      check.running->move_to(index);
+    } else {
+      schedule_.emplace(due_ms[known.mapped()], index);
+    }
+  }
+  for (const auto& [server, index] : before) {
+    if (Probe* probe = earlier[index].running) probe->abandon();
   }
   arm();
 }

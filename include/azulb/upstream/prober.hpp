@@ -55,6 +55,9 @@ class Prober {
   /// The first check of every server begins with the loop's next turn; later ones are spread over the
   /// interval.
   void start();
+  /// Checks these from now on. Where a server's state was checked already, that goes on as it was; others are
+  /// checked at once, or dropped. After `start`; the states of the targets so far must still be there.
+  void update(std::vector<ProbeTarget> targets);
   /// Abandons the checks under way without a verdict. `start` begins anew.
   void stop();
 
@@ -71,6 +74,7 @@ class Prober {
     bool hindrance_told = false;  // logged that this process could not make the check
   };
 
+  static Check check_of(ProbeTarget target);
   void begin(std::uint32_t index);
   /// By a probe, as its last act.
   void decided(std::uint32_t index, bool passed, const std::string& reason);

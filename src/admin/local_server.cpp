@@ -59,7 +59,7 @@ void LocalServer::stop() {
   connections_.for_each([](LocalConnection& connection) { connection.break_off(); });
 }
 
-void LocalServer::on_accepted(const net::BoundSocket&, int descriptor, const base::SocketAddress& peer) {
+void LocalServer::on_accepted(const base::SocketAddress&, int descriptor, const base::SocketAddress& peer) {
   // A connection may stay open for long without a byte (events, upgrades): the kernel finds out when its peer
   // is dead.
   const int on = 1;

@@ -24,6 +24,8 @@ constexpr Key<Table> key(std::string_view name, bool at_restart = false) {
 
 constexpr std::array process_keys = {
     key<&Process::workers, Process>("workers"),
+    key<&Process::user, Process>("user", true),
+    key<&Process::group, Process>("group", true),
     key<&Process::pid_file, Process>("pid_file", true),
     key<&Process::max_connections, Process>("max_connections"),
     key<&Process::drain_timeout, Process>("drain_timeout"),
@@ -64,6 +66,7 @@ constexpr std::array upstream_keys = {
     key<&Upstream::hash_key, Upstream>("hash_key"),
     key<&Upstream::hash_load_factor, Upstream>("hash_load_factor"),
     key<&Upstream::host_header, Upstream>("host_header"),
+    key<&Upstream::protocol, Upstream>("protocol"),
     key<&Upstream::proxy_protocol, Upstream>("proxy_protocol"),
     key<&Upstream::queue, Upstream>("queue"),
     key<&Upstream::queue_timeout, Upstream>("queue_timeout"),

@@ -35,15 +35,15 @@ Examples:
   azulb drain app1 && deploy app1 && azulb enable app1 --wait
 
 Signals: SIGTERM or SIGINT lets running requests finish, then ends (a second one ends at once);
-SIGUSR1 reopens log files. Every configuration key is explained in conf/reference.toml.)";
+SIGHUP reloads the configuration, SIGUSR1 reopens log files. Every configuration key is explained in conf/reference.toml.)";
 
 void report(const std::vector<config::Diagnostic>& diagnostics) {
   fmt::print(stderr, "{}", config::render(diagnostics));
 }
 
-int serve(config::Config config) {
+int serve(config::Config config, ConfigSource source) {
   Process process;
-  if (auto started = process.start(std::move(config)); !started) {
+  if (auto started = process.start(std::move(config), std::move(source)); !started) {
     fmt::print(stderr, "azulb: {}\n", started.error().message);
     return exit_failure;
   }
@@ -70,7 +70,8 @@ int run_file(const std::string& path, bool only_check) {
     report(config.error());
     return exit_failure;
   }
-  if (!only_check) return serve(std::move(*config));
+  if (!only_check)
+    return serve(std::move(*config), [path] { return config::load_file(path, load_options()); });
   fmt::print("{}: the configuration is valid ({} listeners, {} routes, {} upstreams)\n", path,
              config->listeners.size(), config->routes.size(), config->upstreams.size());
   return 0;
@@ -83,7 +84,7 @@ int run_proxy(const ProxyOptions& options, bool print_config) {
     report(config.error());
     return exit_failure;
   }
-  if (!print_config) return serve(std::move(*config));
+  if (!print_config) return serve(std::move(*config), nullptr);
   fmt::print("{}", text);
   return 0;
 }
@@ -100,7 +101,7 @@ int run_demo(const std::string& listen, const std::string& admin) {
     return exit_failure;
   }
   Process process;
-  if (auto started = process.start(std::move(*config)); !started) {
+  if (auto started = process.start(std::move(*config), nullptr); !started) {
     fmt::print(stderr, "azulb demo: {}\n", started.error().message);
     return exit_failure;
   }

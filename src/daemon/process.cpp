@@ -1,19 +1,19 @@
 #include "azulb/daemon/process.hpp"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <unordered_set>
 #include <utility>
 
-#include "azulb/base/assert.hpp"
 #include "azulb/base/clock.hpp"
 #include "azulb/base/log.hpp"
 #include "azulb/daemon/account.hpp"
-#include "azulb/daemon/descriptor_limit.hpp"
 #include "azulb/daemon/file_access.hpp"
 #include "azulb/daemon/privileges.hpp"
+#include "log_settings.hpp"
 
 namespace azulb::daemon {
 namespace {
@@ -28,23 +28,6 @@ constexpr auto staple_interval = 1s;
 // What ending takes beyond the drain: the last log lines of an output that is slow.
 constexpr auto stop_margin = 10s;
 
-base::LogSettings log_settings(const config::Log& log) {
-  return {.level = static_cast<base::LogLevel>(log.level),
-          .output = log.output,
-          .json = log.format == config::LogFormat::json};
-}
-
-base::Error in_context(std::string context, const base::Error& error) {
-  return {std::move(context) + ": " + error.message, error.system_error};
-}
-
-base::Result<void> give_to(const Account& account, const std::vector<net::BoundSocket>& sockets) {
-  for (const net::BoundSocket& socket : sockets) {
-    if (auto given = socket.give_to(account.user, account.group); !given) return given;
-  }
-  return {};
-}
-
 std::string addresses_text(const std::vector<base::SocketAddress>& addresses) {
   std::string text;
   for (const base::SocketAddress& address : addresses)
@@ -55,10 +38,10 @@ std::string addresses_text(const std::vector<base::SocketAddress>& addresses) {
 }  // namespace
 
 Process::~Process() {
-  stop_workers();
+  workers_.stop();
 }
 
-base::Result<void> Process::start(config::Config config) {
+base::Result<void> Process::start(config::Config config, ConfigSource source) {
   forbid_new_privileges();
   auto account = find_account(config.process);
   if (!account) return tl::unexpected<base::Error>(account.error());
@@ -71,139 +54,69 @@ base::Result<void> Process::start(config::Config config) {
   // Before anything listens: whoever sees the port open may send a signal.
   signals_.listen({SIGTERM, SIGINT, SIGUSR1, SIGHUP}, [this](int number) { on_signal(number); });
   started_ns_ = base::wall_clock_ns();
-  raise_descriptor_limit(config.process.max_connections);
-  auto snapshot = proxy::Snapshot::build(std::move(config));
-  if (!snapshot) return tl::unexpected<base::Error>(snapshot.error());
-  snapshot_ = std::move(*snapshot);
-  labels_ = snapshot_->metric_labels();
-  refresh_stapled_responses();
-  if (auto bound = bind_listeners(); !bound) return bound;
-  if (auto started = start_admin(); !started) return started;
-  if (auto written = pid_file_.write(snapshot_->config().process.pid_file); !written) return written;
-  if (auto opened = open_access_log(); !opened) return opened;
+  source_ = std::move(source);
+  auto prepared = prepare(std::move(config), nullptr);
+  if (!prepared) return tl::unexpected<base::Error>(prepared.error());
+  auto access_log = base::LineSink::open("off");
+  if (!access_log) return tl::unexpected<base::Error>(access_log.error());
+  access_log_ = std::move(*access_log);
+  auto inherited = InheritedSockets::from_environment();
+  if (!inherited) return tl::unexpected<base::Error>(inherited.error());
+  auto resources = open_resources(*prepared, *inherited);
+  if (!resources) return tl::unexpected<base::Error>(resources.error());
+  if (auto taken = inherited->all_taken(); !taken) return taken;
+  const std::string& pid_file = prepared->snapshot->config().process.pid_file;
+  if (auto written = pid_file_.write(pid_file); !written) return written;
   if (*account) {
-    if (auto given_up = give_up_privileges(**account); !given_up) return given_up;
+    auto given_up = give_up_privileges(**account, prepared->snapshot->config(), *resources);
+    if (!given_up) return given_up;
   }
-  if (auto started = start_workers(); !started) return started;
-  start_health_checks();
+  take_effect(std::move(*prepared), std::move(*resources));
   loop_.timers().list(tick_interval).start(tick_);
   for (const base::SocketAddress& address : listening_on())
     base::log_info("listening on {}", address.text());
   if (admin_ != nullptr) base::log_info("admin pages on {}", admin_->address().text());
-  base::log_info("azulb {} is ready: {} workers, process {}", AZULB_VERSION, workers_.size(), getpid());
-  service_manager_.ready(
-      fmt::format("serving on {}, with {} workers", addresses_text(listening_on()), workers_.size()));
+  base::log_info("azulb {} is ready: {} workers, process {}", AZULB_VERSION, workers_.count(), getpid());
+  tell_ready();
   watchdog_.start();
   return {};
 }
 
-base::Result<void> Process::bind_listeners() {
-  const LowPortsAllowed low_ports;
-  auto inherited = InheritedSockets::from_environment();
-  if (!inherited) return tl::unexpected<base::Error>(inherited.error());
-  for (const config::Listener& listener : snapshot_->config().listeners) {
-    auto bound = bind_listener(listener, snapshot_->config().process.workers, *inherited);
-    if (!bound) return tl::unexpected<base::Error>(bound.error());
-    sockets_.push_back(std::move(*bound));
-  }
-  return inherited->all_taken();
+void Process::tell_ready() {
+  service_manager_.ready(
+      fmt::format("serving on {}, with {} workers", addresses_text(listening_on()), workers_.count()));
 }
 
-base::Result<void> Process::open_access_log() {
-  auto sink = base::LineSink::open(snapshot_->config().access_log.output);
-  if (!sink) return tl::unexpected(in_context("access_log", sink.error()));
-  access_log_ = std::move(*sink);
-  return {};
-}
-
-base::Result<void> Process::give_up_privileges(const Account& account) {
-  for (const ListenerSockets& of_listener : sockets_) {
-    for (const AddressSockets& of_address : of_listener) {
-      if (auto given = give_to(account, of_address); !given) return given;
+base::Result<void> Process::give_up_privileges(const Account& account, const config::Config& config,
+                                               const Resources& resources) {
+  if (auto given = resources.sockets.give_to(account); !given) return given;
+  if (resources.admin_sockets) {
+    for (const net::BoundSocket& socket : *resources.admin_sockets) {
+      if (auto given = socket.give_to(account.user, account.group); !given) return given;
     }
   }
-  if (admin_ != nullptr) {
-    if (auto given = give_to(account, admin_->sockets()); !given) return given;
-  }
-  const config::Config& config = snapshot_->config();
   if (auto changed = become(account, needs_low_ports(config)); !changed) return changed;
   base::log_info("running as {} (user {}, group {})", account.name, account.user, account.group);
   warn_of_files_out_of_reach(config, account);
   return {};
 }
 
-base::Result<void> Process::start_workers() {
-  const config::Config& config = snapshot_->config();
-  auto format = proxy::AccessLogFormat::compile(config.access_log.format);
-  if (!format) return tl::unexpected(in_context("access_log.format", format.error()));
-  std::vector<int> wake_descriptors;
-  if (access_log_->enabled()) wake_descriptors.push_back(access_log_->wake_descriptor());
-  for (unsigned index = 0; index < config.process.workers; ++index) {
-    std::vector<std::vector<const net::BoundSocket*>> sockets;
-    for (const auto& of_listener : sockets_) {
-      auto& for_worker = sockets.emplace_back();
-      for (const auto& of_address : of_listener)
-        for_worker.push_back(&of_address[index % of_address.size()]);
-    }
-    base::LineProducer* producer = access_log_->enabled() ? &access_log_->add_producer() : nullptr;
-    proxy::AccessLog log(*format, {config.access_log.sample, base::Random::from_system()}, producer);
-    workers_.push_back(std::make_unique<WorkerThread>(loop_, snapshot_,
-                                                      std::make_shared<proxy::WorkerMetrics>(labels_.shape()),
-                                                      shared_, std::move(log), sockets, wake_descriptors));
-  }
-  for (const auto& worker : workers_)
-    worker->start();
-  workers_accepting_ = workers_draining_ = workers_.size();
-  return {};
-}
-
-base::Result<void> Process::start_admin() {
-  const auto& config = snapshot_->config().admin;
-  if (!config) return {};
-  const auto addresses = base::resolve(config->address, true);
-  if (!addresses) return tl::unexpected(in_context("admin", addresses.error()));
-  std::vector<net::BoundSocket> sockets;
-  for (const base::SocketAddress& address : *addresses) {
-    auto socket = net::BoundSocket::bind(address, SOMAXCONN, false);
-    if (!socket) return tl::unexpected(in_context("admin", socket.error()));
-    sockets.push_back(std::move(*socket));
-  }
+void Process::start_admin(std::vector<net::BoundSocket> sockets) {
   admin_ = std::make_unique<AdminServer>(
       loop_, std::move(sockets), [this] { return admin_sources(); }, static_cast<admin::Control&>(*this));
-  return {};
 }
 
-void Process::start_health_checks() {
-  std::vector<upstream::ProbeTarget> targets;
-  for (std::size_t index = 0; index < snapshot_->upstream_count(); ++index) {
-    proxy::UpstreamSnapshot& upstream = snapshot_->upstream(index);
-    health_since_ns_.emplace_back(upstream.addresses.size(), started_ns_);
-    if (!upstream.config->health) continue;
-    for (std::uint32_t server = 0; server < upstream.addresses.size(); ++server) {
-      targets.push_back({.upstream = upstream.config->name,
-                         .upstream_index = upstream.index,
-                         .health = *upstream.config->health,
-                         .state = upstream.state.get(),
-                         .server = server,
-                         .address = upstream.addresses[server],
-                         .protocol = upstream.config->protocol,
-                         .proxy_protocol = upstream.config->proxy_protocol,
-                         .address_text = upstream.state->server(server).address(),
-                         .tls = upstream.tls.get(),
-                         .tls_name = upstream.tls ? upstream.tls_names[server] : ""});
-    }
-  }
-  prober_ = std::make_unique<upstream::Prober>(loop_, std::move(targets),
-                                               [this](std::uint32_t upstream, std::uint32_t server) {
-                                                 health_since_ns_[upstream][server] = base::wall_clock_ns();
-                                                 server_changed(upstream, server);
-                                               });
-  prober_->start();
+void Process::retire_admin() {
+  admin_->drain();  // the answer to whoever asked for this may be on its way
+  retired_admins_.push_back(std::move(admin_));
+}
+
+void Process::end_retired_admins() {
+  std::erase_if(retired_admins_, [](const auto& admin) { return admin->ended(); });
 }
 
 void Process::server_changed(std::uint32_t upstream, std::uint32_t server) {
-  for (const auto& worker : workers_)
-    worker->server_changed(upstream, server);
+  workers_.server_changed(snapshot_->upstream(upstream).state->shared_server(server));
   if (admin_ != nullptr) admin_->changed();
 }
 
@@ -228,15 +141,29 @@ bool Process::set_weight(std::uint32_t upstream, std::uint32_t server, std::uint
 }
 
 void Process::on_tick() {
-  for (std::size_t index = 0; index < snapshot_->upstream_count(); ++index) {
-    proxy::UpstreamSnapshot& upstream = snapshot_->upstream(index);
-    for (const std::uint32_t server : upstream.state->expire_ejections(loop_.now_ms())) {
-      base::log_info("upstream {}: server {} is no longer ejected", upstream.config->name,
-                     upstream.state->server(server).name());
-      server_changed(upstream.index, server);
+  end_ejections();
+  end_retired_admins();
+  loop_.timers().list(tick_interval).start(tick_);
+}
+
+void Process::end_ejections() {
+  std::erase_if(earlier_snapshots_, [](const auto& snapshot) { return snapshot.expired(); });
+  std::vector<std::shared_ptr<proxy::Snapshot>> snapshots = {snapshot_};
+  for (const auto& snapshot : earlier_snapshots_)
+    snapshots.push_back(snapshot.lock());
+  std::unordered_set<balance::UpstreamState*> done;  // several snapshots may share one
+  for (const auto& snapshot : snapshots) {
+    if (snapshot == nullptr) continue;
+    for (std::size_t index = 0; index < snapshot->upstream_count(); ++index) {
+      const auto& state = snapshot->upstream(index).state;
+      if (!done.insert(state.get()).second) continue;
+      for (const std::uint32_t server : state->expire_ejections(loop_.now_ms())) {
+        base::log_info("upstream {}: server {} is no longer ejected", state->settings().name,
+                       state->server(server).name());
+        workers_.server_changed(state->shared_server(server));
+      }
     }
   }
-  loop_.timers().list(tick_interval).start(tick_);
 }
 
 void Process::refresh_stapled_responses() {
@@ -252,9 +179,7 @@ void Process::run() {
 
 void Process::on_signal(int number) {
   if (number == SIGUSR1) return reopen_logs();
-  if (number == SIGHUP)
-    return base::log_error(
-        "SIGHUP: reloading is not supported yet; restart azulb to change its configuration");
+  if (number == SIGHUP) return reload(nullptr);
   if (draining_) {
     base::log_warn("second signal: ending at once");
     return end();
@@ -277,50 +202,28 @@ void Process::drain() {
   base::log_info("draining: no new connections; what runs has {} to finish", base::format_duration(limit));
   service_manager_.stopping(limit + stop_margin, "draining: running requests finish, no new connections");
   loop_.timers().list(limit).start(drain_timer_);
-  for (const auto& worker : workers_) {
-    worker->drain(
-        [this] {
-          loop_.post([this] {
-            if (--workers_accepting_ == 0) sockets_.clear();  // from here on, connections are refused
-          });
-        },
-        [this] { loop_.post([this] { worker_drained(); }); });
-  }
-}
-
-void Process::worker_drained() {
-  if (--workers_draining_ > 0) return;
-  base::log_info("drained");
-  end();
-}
-
-void Process::stop_workers() {
-  for (const auto& worker : workers_)
-    worker->stop();
-  loop_.deliver_messages();  // their last lines for the log
+  workers_.drain([this] { sockets_ = {}; },  // from here on, connections are refused
+                 [this] {
+                   base::log_info("drained");
+                   end();
+                 });
 }
 
 void Process::end() {
   if (std::exchange(ended_, true)) return;
-  stop_workers();
+  workers_.stop();
+  loop_.deliver_messages();  // their last lines for the log
   drain_timer_.stop();
   tick_.stop();
   staple_timer_.stop();
   watchdog_.stop();
   if (prober_ != nullptr) prober_->stop();
   if (admin_ != nullptr) admin_->stop();
+  for (const auto& admin : retired_admins_)
+    admin->stop();
   if (access_log_ != nullptr) access_log_->stop();
   base::log_info("azulb has ended");
   loop_.stop();
-}
-
-std::vector<base::SocketAddress> Process::listening_on() const {
-  std::vector<base::SocketAddress> addresses;
-  for (const auto& of_listener : sockets_) {
-    for (const auto& of_address : of_listener)
-      addresses.push_back(of_address.front().address());
-  }
-  return addresses;
 }
 
 admin::AdminSources Process::admin_sources() const {
@@ -328,12 +231,9 @@ admin::AdminSources Process::admin_sources() const {
   sources.version = AZULB_VERSION;
   sources.config = &snapshot_->config();
   sources.snapshot = snapshot_.get();
-  sources.labels = &labels_;
-  for (const auto& worker : workers_) {
-    sources.workers.push_back(&worker->metrics());
-    const int thread = worker->descriptor_table_thread();
-    if (thread != 0) sources.descriptor_table_threads.push_back(thread);
-  }
+  sources.labels = &workers_.labels();
+  sources.workers = workers_.metrics();
+  sources.descriptor_table_threads = workers_.descriptor_table_threads();
   for (std::size_t index = 0; index < snapshot_->upstream_count(); ++index) {
     sources.upstreams.push_back({snapshot_->upstream(index).state, health_since_ns_[index]});
   }

@@ -8,15 +8,12 @@ using namespace std::chrono_literals;
 
 void Watchdog::start() {
   if (manager_.watchdog_interval() <= 0ms) return;
-  for (const auto& worker : workers_)
-    worker->ask_for_sign();
+  workers_.ask_for_signs();
   loop_.timers().list(std::max(manager_.watchdog_interval() / 4, 1ms)).start(timer_);
 }
 
 void Watchdog::look() {
-  const bool all_live =
-      std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->gave_sign(); });
-  if (all_live) manager_.keep_alive();
+  if (workers_.gave_signs()) manager_.keep_alive();
   start();
 }
 

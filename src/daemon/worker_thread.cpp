@@ -17,24 +17,61 @@ constexpr int log_lines_limit = 1000;
 
 }  // namespace
 
-WorkerThread::WorkerThread(net::Loop& main, std::shared_ptr<proxy::Snapshot> snapshot,
-                           std::shared_ptr<proxy::WorkerMetrics> metrics, proxy::SharedState& shared,
-                           proxy::AccessLog access_log, const Sockets& sockets,
-                           std::span<const int> wake_descriptors)
+WorkerThread::WorkerThread(net::Loop& main, proxy::SharedState& shared, std::span<const int> wake_descriptors)
     : main_(main),
       kept_descriptors_(wake_descriptors.begin(), wake_descriptors.end()),
-      metrics_(std::move(metrics)),
-      worker_(loop_, std::move(snapshot), metrics_, shared, std::move(access_log), sockets) {
-  kept_descriptors_.push_back(main.mailbox_descriptor());
-  for (const auto& of_listener : sockets) {
-    for (const net::BoundSocket* socket : of_listener)
-      kept_descriptors_.push_back(socket->descriptor());
-  }
+      worker_(loop_, shared, [&main](std::shared_ptr<proxy::Snapshot> unused) {
+        // A large configuration takes its time to destroy.
+        main.post([unused = std::move(unused)]() mutable { unused.reset(); });
+      }) {
+  kept_descriptors_.insert(kept_descriptors_.end(),
+                           {main.mailbox_descriptor(), channel_.receiving_descriptor()});
 }
 
 void WorkerThread::start() {
-  loop_.post([this] { worker_.start_accepting(); });
   thread_ = std::thread([this] { run(); });
+}
+
+void WorkerThread::apply(proxy::WorkerUpdate update) {
+  std::vector<int> descriptors;
+  std::unordered_set<std::uint64_t> wanted;
+  for (auto& of_listener : update.sockets) {
+    for (proxy::WorkerUpdate::Socket& socket : of_listener) {
+      wanted.insert(socket.id);
+      if (sockets_.contains(socket.id)) {
+        socket.descriptor = -1;
+      } else {
+        descriptors.push_back(socket.descriptor);
+      }
+    }
+  }
+  sockets_ = std::move(wanted);
+  // Told first, as it takes what is sent while that is still being sent.
+  loop_.post([this, update = std::move(update)]() mutable {
+    take_over_sockets(update);
+    worker_.apply(std::move(update));
+  });
+  for (const int descriptor : descriptors)
+    channel_.send(descriptor);
+}
+
+void WorkerThread::take_over_sockets(proxy::WorkerUpdate& update) {
+  for (auto& of_listener : update.sockets) {
+    std::vector<proxy::WorkerUpdate::Socket> usable;
+    for (proxy::WorkerUpdate::Socket& socket : of_listener) {
+      if (socket.descriptor >= 0) {
+        const auto received = channel_.receive();
+        if (!received) {
+          base::log_error("a worker cannot accept on {}: {}", socket.address.text(),
+                          received.error().message);
+          continue;
+        }
+        socket.descriptor = *received;
+      }
+      usable.push_back(socket);
+    }
+    of_listener = std::move(usable);
+  }
 }
 
 void WorkerThread::run() {
@@ -62,6 +99,12 @@ void WorkerThread::forward_log_lines() {
   });
 }
 
+void WorkerThread::leave(std::unordered_set<std::uint64_t> open_sockets, std::function<void()> on_drained) {
+  loop_.post([this, open_sockets = std::move(open_sockets), on_drained = std::move(on_drained)] {
+    worker_.leave(open_sockets, on_drained);
+  });
+}
+
 void WorkerThread::drain(std::function<void()> on_accepting_ended, std::function<void()> on_drained) {
   loop_.post([this, on_accepting_ended = std::move(on_accepting_ended), on_drained = std::move(on_drained)] {
     worker_.drain(on_drained);
@@ -78,8 +121,8 @@ void WorkerThread::stop() {
   thread_.join();
 }
 
-void WorkerThread::server_changed(std::uint32_t upstream, std::uint32_t server) {
-  loop_.post([this, upstream, server] { worker_.server_changed(upstream, server); });
+void WorkerThread::server_changed(std::shared_ptr<const balance::ServerState> server) {
+  loop_.post([this, server = std::move(server)] { worker_.server_changed(*server); });
 }
 
 void WorkerThread::ask_for_sign() {

@@ -136,26 +136,34 @@ BoundSocket::~BoundSocket() {
   close(descriptor_);
 }
 
+void BoundSocket::set_backlog(int backlog) const {
+  listen(descriptor_, backlog);  // of a socket that listens it changes nothing else
+}
+
+ListeningSocket::~ListeningSocket() {
+  pause();
+  if (owns_descriptor_) close(descriptor_);
+}
+
 void ListeningSocket::pause() {
   resume_retry_.stop();
   if (!watched_) return;
   watched_ = false;
-  loop_.unwatch(socket_.descriptor());
+  loop_.unwatch(descriptor_);
 }
 
 void ListeningSocket::resume() {
   if (watched_ || ended_) return;
-  watched_ = loop_.watch_level(socket_.descriptor(), *this, socket_.is_shared());
+  watched_ = loop_.watch_level(descriptor_, *this, shared_);
   if (!watched_)
     loop_.timers().list(resume_retry_interval).start(resume_retry_);  // the kernel is out of memory
 }
 
 void ListeningSocket::end() {
   pause();
-  // Its owner closes it when the last worker is done. Whoever would join the backlog until then would be
-  // reset: better refused now, or sent to a worker that still accepts. A shared one is for others to end.
-  if (!ended_ && !socket_.is_shared()) shutdown(socket_.descriptor(), SHUT_RD);
-  if (!ended_ && loop_.has_own_descriptors()) close(socket_.descriptor());
+  // Whoever would join the backlog until all have closed it would be reset: better refused now, or sent to a
+  // worker that still accepts. A shared one is for others to end.
+  if (!ended_ && !shared_) shutdown(descriptor_, SHUT_RD);
   ended_ = true;
 }
 
@@ -167,17 +175,16 @@ void ListeningSocket::accept_pending() {
 
 bool ListeningSocket::accept_some() {
   for (int count = 0; count < accepts_per_turn; ++count) {
-    if (!watched_ || !handler_.may_accept()) return false;
+    if (!watched_ || !handler_->may_accept()) return false;
     sockaddr_storage peer{};
     socklen_t length = sizeof peer;
-    const int descriptor =
-        accept_connection(socket_.descriptor(), reinterpret_cast<sockaddr*>(&peer), &length);
+    const int descriptor = accept_connection(descriptor_, reinterpret_cast<sockaddr*>(&peer), &length);
     if (descriptor >= 0) {
-      handler_.on_accepted(socket_, descriptor,
-                           base::SocketAddress(reinterpret_cast<const sockaddr*>(&peer), length));
+      handler_->on_accepted(address_, descriptor,
+                            base::SocketAddress(reinterpret_cast<const sockaddr*>(&peer), length));
     } else if (errno != EINTR && errno != ECONNABORTED) {
       // EAGAIN: all taken. Out of descriptors or memory: the backlog keeps them until something is closed.
-      if (errno != EAGAIN && errno != EWOULDBLOCK) handler_.on_accept_failure(errno);
+      if (errno != EAGAIN && errno != EWOULDBLOCK) handler_->on_accept_failure(errno);
       return false;
     }
   }

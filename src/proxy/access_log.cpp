@@ -17,6 +17,8 @@ bool AccessLogSampler::keep(const AccessRecord& record) {
   return random_.next() < threshold_;
 }
 
+AccessLog::AccessLog() : AccessLog(AccessLogFormat(), AccessLogSampler(1.0, base::Random(0)), nullptr) {}
+
 AccessLog::AccessLog(AccessLogFormat format, AccessLogSampler sampler, base::LineProducer* producer)
     : format_(std::move(format)), sampler_(sampler), producer_(producer) {}
 

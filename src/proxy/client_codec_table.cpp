@@ -49,34 +49,47 @@ std::vector<std::string> application_protocols(const config::Listener& listener)
   return {std::string(http2_protocol), std::string(http1_protocol)};
 }
 
-WorkerCodecs::WorkerCodecs(const config::Config& config)
-    : http1(largest_field_limit(config)), http2(largest_field_limit(config)) {}
+WorkerCodecs::WorkerCodecs()
+    : http1(http1::response_head_limits.fields), http2(http1::response_head_limits.fields) {}
 
-ListenerCodecs::ListenerCodecs(WorkerCodecs& worker_codecs, net::Loop& loop, const config::Listener& listener,
-                               base::Random& random, http::FloodCounters& floods)
-    : worker(worker_codecs),
-      http1{.limits = {.start_line_bytes = listener.limit.request_line,
-                       .header_bytes = listener.limit.header_bytes,
-                       .fields = listener.limit.headers},
-            .header_timeout = &loop.timers().list(listener.timeout.header),
-            .keepalive_timeout = &loop.timers().list(listener.timeout.keepalive),
-            .linger_timeout = &loop.timers().list(linger_duration),
-            .half_close_grace = &loop.timers().list(half_close_grace),
-            .habit = &habit},
-      http2{.limits = {.request_line_bytes = listener.limit.request_line,
-                       .header_bytes = listener.limit.header_bytes,
-                       .fields = listener.limit.headers},
-            .streams = listener.limit.http2_streams,
-            .header_timeout = http1.header_timeout,
-            .keepalive_timeout = http1.keepalive_timeout,
-            .send_timeout = &loop.timers().list(listener.timeout.send),
-            .linger_timeout = http1.linger_timeout,
-            .half_close_grace = http1.half_close_grace,
-            .flood_penalty = &loop.timers().list(flood_penalty),
-            .floods = &floods,
-            .shared_guard = &guard,
-            .random = &random},
-      http2_wanted(listener.http2) {}
+void WorkerCodecs::fit(const config::Config& config) {
+  const std::size_t limit = largest_field_limit(config);
+  http1.grow(limit);
+  http2.grow(limit);
+}
+
+ListenerCodecs::ListenerCodecs(WorkerCodecs& worker_codecs, net::Loop& its_loop,
+                               const config::Listener& listener, base::Random& random,
+                               http::FloodCounters& floods)
+    : worker(worker_codecs), loop(its_loop) {
+  http1.linger_timeout = &loop.timers().list(linger_duration);
+  http1.half_close_grace = &loop.timers().list(half_close_grace);
+  http1.habit = &habit;
+  http2.linger_timeout = http1.linger_timeout;
+  http2.half_close_grace = http1.half_close_grace;
+  http2.flood_penalty = &loop.timers().list(flood_penalty);
+  http2.shared_guard = &guard;
+  http2.random = &random;
+  update(listener, floods);
+}
+
+void ListenerCodecs::update(const config::Listener& listener, http::FloodCounters& floods) {
+  net::TimerQueue& timers = loop.timers();
+  http1.limits = {.start_line_bytes = listener.limit.request_line,
+                  .header_bytes = listener.limit.header_bytes,
+                  .fields = listener.limit.headers};
+  http1.header_timeout = &timers.list(listener.timeout.header);
+  http1.keepalive_timeout = &timers.list(listener.timeout.keepalive);
+  http2.limits = {.request_line_bytes = listener.limit.request_line,
+                  .header_bytes = listener.limit.header_bytes,
+                  .fields = listener.limit.headers};
+  http2.streams = listener.limit.http2_streams;
+  http2.header_timeout = http1.header_timeout;
+  http2.keepalive_timeout = http1.keepalive_timeout;
+  http2.send_timeout = &timers.list(listener.timeout.send);
+  http2.floods = &floods;
+  http2_wanted = listener.http2;
+}
 
 ClientCodecSlot::~ClientCodecSlot() {
   if (codec_ != &http1_) codecs_.worker.http2_codecs.destroy(static_cast<http2::ClientCodec&>(*codec_));

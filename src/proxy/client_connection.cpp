@@ -18,6 +18,7 @@ ClientConnection::ClientConnection(WorkerListener& listener, const base::SocketA
       connection_(listener.worker.loop(), slot_.handler()),
       local_port_(local_port),
       is_unix_(peer.is_unix()) {
+  listener_.connection_made();
   if (is_unix_) return;
   peer_ip_ = peer.ip();
   peer_port_ = peer.port();
@@ -93,7 +94,9 @@ void ClientConnection::on_connection_closed() {
 }
 
 void ClientConnection::reclaim() {
-  listener_.worker.client_connections_slab_.destroy(*this);
+  WorkerListener& listener = listener_;
+  listener.worker.client_connections_slab_.destroy(*this);
+  listener.connection_destroyed();
 }
 
 }  // namespace azulb::proxy

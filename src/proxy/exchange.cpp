@@ -16,11 +16,11 @@ Exchange::Exchange(ClientConnection& client, http::StreamWriter& client_writer)
     : client_(client),
       worker_(client.listener().worker),
       snapshot_(client.listener().snapshot()),
-      listener_(client.listener().rules()),
+      listener_(&client.listener().rules()),
       client_writer_(client_writer),
       begun_ns_(worker_.loop().now_ns()),
       upstream_(Snapshot::no_upstream),
-      route_(static_cast<std::uint32_t>(snapshot_.metrics().no_route())) {}
+      route_(static_cast<std::uint32_t>(snapshot_->metrics().no_route())) {}
 
 Exchange::~Exchange() {
   AZULB_ASSERT(phase_ == ExchangePhase::done);
@@ -35,8 +35,8 @@ void Exchange::on_request(http::StoredRequest request) {
   received_bytes_ = request_->head_bytes;
   request_complete_ = request_->info.body == http::BodyKind::none;
   begun_ns_ -= std::int64_t{request_->head_ms} * 1'000'000;
-  listener_.metrics.requests.add();
-  const config::Listener& listener = listener_.config;
+  listener_->metrics.requests.add();
+  const config::Listener& listener = listener_->config;
   const http::ConnectionFacts facts{
       .peer = client_.peer_ip(),
       .tls = client_.is_encrypted(),
@@ -53,7 +53,7 @@ void Exchange::on_request(http::StoredRequest request) {
 }
 
 void Exchange::on_bad_request(http::BadRequest bad) {
-  listener_.metrics.requests.add();
+  listener_->metrics.requests.add();
   request_ = std::move(bad.request);
   begun_ns_ -= std::int64_t{bad.head_ms} * 1'000'000;
   request_complete_ = true;
@@ -86,27 +86,43 @@ void Exchange::on_bad_request(http::BadRequest bad) {
 void Exchange::route_request() {
   if (client_.refused()) return reply_error(ErrorWord::too_many_connections);
   if (client_.lacks_tls()) return answer_plain_client();
-  const Snapshot& snapshot = snapshot_.snapshot();
-  const auto route = snapshot.router().match(listener_.index, *request_);
+  const Snapshot& snapshot = snapshot_->snapshot();
+  const auto route = snapshot.router().match(listener_->index, *request_);
   if (!route) return reply_error(ErrorWord::not_found, "no route for this host and path");
   route_ = *route;
   route_counted_ = true;
-  snapshot_.metrics().route(listener_.index, route_).in_flight.add();
+  snapshot_->metrics().route(listener_->index, route_).in_flight.add();
   upstream_ = snapshot.upstream_of_route(route_);
   if (upstream_ == Snapshot::no_upstream) return answer_route(route_);
   if (request_->info.body == http::BodyKind::length && body_too_large(request_->info.content_length)) {
     return reply_error(ErrorWord::body_too_large);
   }
   if (worker_.overloaded()) return reply_error(ErrorWord::overload, "too many bytes are buffered; try again");
-  const std::uint64_t replay_limit = snapshot_.upstream(upstream_).snapshot->config->retry.buffer;
+  const std::uint64_t replay_limit = snapshot_->upstream(upstream_).snapshot->config->retry.buffer;
   if (request_->info.body == http::BodyKind::length && request_->info.content_length > replay_limit) {
     replayable_ = false;
   }
   choose_server();
 }
 
+bool Exchange::may_be_routed_anew() const {
+  return attempts_ == 0 && &client_.listener().snapshot() != &*snapshot_;
+}
+
+void Exchange::route_anew() {
+  AZULB_ASSERT(phase_ == ExchangePhase::waiting && may_be_routed_anew());
+  stop_waiting();
+  snapshot_->metrics().route(listener_->index, route_).in_flight.subtract();
+  route_counted_ = false;
+  snapshot_ = SnapshotUse(client_.listener().snapshot());
+  listener_ = &client_.listener().rules();
+  upstream_ = Snapshot::no_upstream;
+  route_ = static_cast<std::uint32_t>(snapshot_->metrics().no_route());
+  route_request();
+}
+
 void Exchange::answer_plain_client() {
-  if (!listener_.config.tls->redirect_http)
+  if (!listener_->config.tls->redirect_http)
     return reply_error(ErrorWord::bad_request, "plain HTTP came to a port that speaks HTTPS");
   const std::uint16_t port = client_.local_port();
   const std::string port_text = port == 0 || port == 443 ? std::string() : ":" + std::to_string(port);
@@ -125,7 +141,7 @@ void Exchange::answer_redirect(const config::Redirect& redirect) {
 }
 
 void Exchange::answer_route(std::uint32_t index) {
-  const config::Route& route = snapshot_.config().routes[index];
+  const config::Route& route = snapshot_->config().routes[index];
   if (route.redirect) return answer_redirect(*route.redirect);
   reply({.status = route.respond->status,
          .body = route.respond->body,
@@ -133,7 +149,7 @@ void Exchange::answer_route(std::uint32_t index) {
 }
 
 bool Exchange::body_too_large(std::uint64_t size_bytes) const {
-  const std::uint64_t limit = listener_.config.limit.body;
+  const std::uint64_t limit = listener_->config.limit.body;
   return limit != 0 && size_bytes > limit;
 }
 
@@ -175,13 +191,13 @@ void Exchange::finish(ErrorWord error) {
   release_retry_budget();
   enter(ExchangePhase::done);
   const std::int64_t now_ns = worker_.loop().now_ns();
-  RouteMetrics& metrics = snapshot_.metrics().route(listener_.index, route_);
+  RouteMetrics& metrics = snapshot_->metrics().route(listener_->index, route_);
   if (route_counted_) metrics.in_flight.subtract();
   const int status = status_ != 0 ? status_ : default_status(error);
   metrics.requests.add(status);
   if (!tunnel_) metrics.duration.observe(now_ns - begun_ns_);
-  listener_.metrics.bytes_received.add(received_bytes_);
-  listener_.metrics.bytes_sent.add(client_writer_.written_bytes());
+  listener_->metrics.bytes_received.add(received_bytes_);
+  listener_->metrics.bytes_sent.add(client_writer_.written_bytes());
   if (worker_.access_log().enabled()) write_access_record(error, now_ns);
   request_.reset();
   replay_.clear();
@@ -189,7 +205,7 @@ void Exchange::finish(ErrorWord error) {
 }
 
 void Exchange::write_access_record(ErrorWord error, std::int64_t now_ns) {
-  const Snapshot& snapshot = snapshot_.snapshot();
+  const Snapshot& snapshot = snapshot_->snapshot();
   std::array<char, 48> peer_text;
   AccessRecord record;
   record.time_ns = base::wall_clock_ns() - (now_ns - begun_ns_);
@@ -197,7 +213,7 @@ void Exchange::write_access_record(ErrorWord error, std::int64_t now_ns) {
     record.client_ip = std::string_view(peer_text.data(), client_.peer_ip().format(peer_text.data()));
     record.client_port = client_.peer_port();
   }
-  record.listener = listener_.config.name;
+  record.listener = listener_->config.name;
   if (summary_ != nullptr) {
     summary_->fill(record);
   } else if (request_) {

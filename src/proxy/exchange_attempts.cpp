@@ -13,7 +13,7 @@ namespace azulb::proxy {
 
 void Exchange::choose_server() {
   enter(ExchangePhase::choosing);
-  WorkerUpstream& upstream = snapshot_.upstream(upstream_);
+  WorkerUpstream& upstream = snapshot_->upstream(upstream_);
   balance::Choice choice = choice_for(*upstream.snapshot, *request_);
   choice.tried = std::span(tried_).first(std::min<std::size_t>(attempts_, tried_.size()));
   const auto server = upstream.selector->choose_and_acquire(choice);
@@ -25,7 +25,7 @@ void Exchange::choose_server() {
 }
 
 void Exchange::wait_for_server() {
-  WorkerUpstream& upstream = snapshot_.upstream(upstream_);
+  WorkerUpstream& upstream = snapshot_->upstream(upstream_);
   const balance::UpstreamSummary summary = upstream.snapshot->state->summary();
   const std::int64_t patience_ms = upstream.snapshot->config->queue_timeout.count();
   const bool checked = upstream.snapshot->config->health.has_value();
@@ -59,7 +59,7 @@ void Exchange::wait_for_server() {
 void Exchange::stop_waiting() {
   unlink();
   timer_.stop();
-  snapshot_.upstream(upstream_).snapshot->waiting.fetch_sub(1, std::memory_order_relaxed);
+  snapshot_->upstream(upstream_).snapshot->waiting.fetch_sub(1, std::memory_order_relaxed);
   queue_ns_ = std::max<std::int64_t>(queue_ns_, 0) + worker_.loop().now_ns() - waiting_since_ns_;
 }
 
@@ -79,7 +79,7 @@ bool Exchange::may_reuse_connection() const {
 }
 
 void Exchange::begin_attempt(std::uint32_t server) {
-  WorkerUpstream& upstream = snapshot_.upstream(upstream_);
+  WorkerUpstream& upstream = snapshot_->upstream(upstream_);
   if (attempts_ > 0) upstream.servers[server].metrics->retries.add();
   tried_[attempts_ % tried_.size()] = server;
   ++attempts_;
@@ -102,7 +102,7 @@ void Exchange::attempt_connected() {
 }
 
 void Exchange::send_request() {
-  const UpstreamSnapshot& snapshot = *snapshot_.upstream(upstream_).snapshot;
+  const UpstreamSnapshot& snapshot = *snapshot_->upstream(upstream_).snapshot;
   const config::Upstream& upstream = *snapshot.config;
   http::StreamWriter& writer = *attempt_.writer();
   writer.write_request(head_for_server(snapshot, attempt_.server(), *request_));
@@ -124,18 +124,18 @@ void Exchange::send_request() {
   if (client_paused_) {
     timer_.stop();  // the write timeout of the server's connection watches over it now
   } else {
-    listener_.body_timeout.start(timer_);
+    listener_->body_timeout.start(timer_);
   }
 }
 
 void Exchange::finish_request() {
   attempt_.writer()->write_end(trailers_.fields());
   attempt_.request_sent();
-  if (phase_ == ExchangePhase::requesting) snapshot_.upstream(upstream_).response_timeout->start(timer_);
+  if (phase_ == ExchangePhase::requesting) snapshot_->upstream(upstream_).response_timeout->start(timer_);
 }
 
 void Exchange::forward_request_body(std::span<const char> bytes) {
-  const std::uint64_t keep_limit = snapshot_.upstream(upstream_).snapshot->config->retry.buffer;
+  const std::uint64_t keep_limit = snapshot_->upstream(upstream_).snapshot->config->retry.buffer;
   http::StreamWriter* writer = attempt_.writer();
   if (writer == nullptr) {
     // Not connected yet: all of it is kept, and what may come on top is one read.
@@ -166,7 +166,7 @@ void Exchange::forward_request_body(std::span<const char> bytes) {
       return;
     }
   }
-  if (phase_ == ExchangePhase::requesting) listener_.body_timeout.start(timer_);
+  if (phase_ == ExchangePhase::requesting) listener_->body_timeout.start(timer_);
   // What goes past in the kernel can't be kept for another attempt.
   if (!replayable_ || phase_ == ExchangePhase::responding) start_transfer(Direction::to_server, bytes.size());
 }
@@ -175,7 +175,7 @@ void Exchange::attempt_writable() {
   if (!client_paused_ || held_ != nullptr) return;
   client_paused_ = false;
   client_writer_.resume_reading();
-  if (phase_ == ExchangePhase::requesting && !request_complete_) listener_.body_timeout.start(timer_);
+  if (phase_ == ExchangePhase::requesting && !request_complete_) listener_->body_timeout.start(timer_);
 }
 
 }  // namespace azulb::proxy

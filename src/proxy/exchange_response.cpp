@@ -52,18 +52,18 @@ void Exchange::pass_response(http::ResponseHead& head, const http::ResponseInfo&
   if (!head.has(http::FieldId::date)) out.date = worker_.date().text();
   out.body = info.announced == http::BodyKind::until_close ? http::BodyKind::chunked : info.announced;
   out.content_length = info.content_length;
-  out.close = worker_.draining() || connection_used_up();
+  out.close = client_.listener().leaving() || connection_used_up();
   enter(ExchangePhase::responding);
   status_ = static_cast<std::uint16_t>(head.status);
   first_byte_ns_ = worker_.loop().now_ns();
   replay_.clear();
   release_retry_budget();  // nothing of this exchange is tried again, however long its body takes
   client_writer_.write_response(out);
-  snapshot_.upstream(upstream_).idle_timeout->start(timer_);
+  snapshot_->upstream(upstream_).idle_timeout->start(timer_);
 }
 
 bool Exchange::connection_used_up() const {
-  const std::uint64_t limit = listener_.config.limit.requests_per_connection;
+  const std::uint64_t limit = listener_->config.limit.requests_per_connection;
   return limit != 0 && client_.requests() >= limit;
 }
 
@@ -71,9 +71,9 @@ void Exchange::attempt_body(std::span<const char> bytes) {
   body_sent_bytes_ += bytes.size();
   client_writer_.write_body(bytes);
   if (phase_ == ExchangePhase::tunnel) {
-    snapshot_.upstream(upstream_).tunnel_timeout->start(timer_);
+    snapshot_->upstream(upstream_).tunnel_timeout->start(timer_);
   } else {
-    snapshot_.upstream(upstream_).idle_timeout->start(timer_);
+    snapshot_->upstream(upstream_).idle_timeout->start(timer_);
   }
   start_transfer(Direction::to_client, bytes.size());
   if (client_writer_.queued_bytes() <= net::queue_high_bytes) return;
@@ -107,7 +107,7 @@ void Exchange::transferred(Direction direction, std::uint64_t size_bytes, bool s
   } else {
     received_bytes_ += size_bytes;
   }
-  WorkerUpstream& upstream = snapshot_.upstream(upstream_);
+  WorkerUpstream& upstream = snapshot_->upstream(upstream_);
   if (phase_ == ExchangePhase::tunnel) {
     upstream.tunnel_timeout->start(timer_);
   } else if (sink_behind || server_paused_) {
@@ -115,7 +115,7 @@ void Exchange::transferred(Direction direction, std::uint64_t size_bytes, bool s
   } else if (phase_ == ExchangePhase::responding) {
     upstream.idle_timeout->start(timer_);
   } else if (phase_ == ExchangePhase::requesting) {
-    listener_.body_timeout.start(timer_);
+    listener_->body_timeout.start(timer_);
   }
 }
 
@@ -123,7 +123,7 @@ void Exchange::on_writable() {
   if (!server_paused_ || client_writer_.queued_bytes() > net::queue_low_bytes) return;
   server_paused_ = false;
   attempt_.writer()->resume_reading();
-  if (phase_ == ExchangePhase::responding) snapshot_.upstream(upstream_).idle_timeout->start(timer_);
+  if (phase_ == ExchangePhase::responding) snapshot_->upstream(upstream_).idle_timeout->start(timer_);
 }
 
 void Exchange::attempt_end(std::span<http::Field> trailers) {
@@ -174,7 +174,7 @@ void Exchange::start_tunnel(http::ResponseHead& head, const http::ResponseInfo&)
   if (worker_.access_log().enabled()) summary_ = RequestSummary::of(*request_);
   request_.reset();
   trailers_ = {};
-  snapshot_.upstream(upstream_).tunnel_timeout->start(timer_);
+  snapshot_->upstream(upstream_).tunnel_timeout->start(timer_);
 }
 
 void Exchange::on_body(std::span<const char> bytes) {
@@ -182,7 +182,7 @@ void Exchange::on_body(std::span<const char> bytes) {
   if (phase_ == ExchangePhase::tunnel) {
     http::StreamWriter& writer = *attempt_.writer();
     writer.write_body(bytes);
-    snapshot_.upstream(upstream_).tunnel_timeout->start(timer_);
+    snapshot_->upstream(upstream_).tunnel_timeout->start(timer_);
     start_transfer(Direction::to_server, bytes.size());
     if (writer.queued_bytes() <= net::queue_high_bytes) return;
     writer.flush();
@@ -284,7 +284,7 @@ void Exchange::reply(const LocalReply& reply) {
   const bool bodyless = reply.status == 204 || reply.status == 304;
   out.body = bodyless ? http::BodyKind::none : http::BodyKind::length;
   out.content_length = bodyless ? 0 : body.size();
-  out.close = worker_.draining() || connection_used_up() || client_.refused();
+  out.close = client_.listener().leaving() || connection_used_up() || client_.refused();
   client_writer_.write_response(out);
   if (!bodyless && !is_head_request()) {
     client_writer_.write_body(std::span(body.data(), body.size()));

@@ -37,7 +37,7 @@ void Exchange::attempt_failed(const AttemptEnd& end) {
     enter(ExchangePhase::connecting);
     const int system_error = attempt_.begin_again();
     if (system_error != 0) return attempt_failed(connect_failure(system_error));
-    if (phase_ == ExchangePhase::connecting) snapshot_.upstream(upstream_).connect_timeout->start(timer_);
+    if (phase_ == ExchangePhase::connecting) snapshot_->upstream(upstream_).connect_timeout->start(timer_);
     return;
   }
   attempt_.record_error(end.error);
@@ -95,7 +95,7 @@ bool Exchange::is_retry_condition(int status) const {
   if (status < 400) return false;
   const std::uint32_t condition =
       balance::condition_of({.kind = balance::FailureKind::status, .status = status});
-  return (condition & snapshot_.upstream(upstream_).snapshot->config->retry.on) != 0;
+  return (condition & snapshot_->upstream(upstream_).snapshot->config->retry.on) != 0;
 }
 
 bool Exchange::may_retry(const AttemptEnd& end, int status) {
@@ -111,18 +111,19 @@ bool Exchange::may_retry(const AttemptEnd& end, int status) {
       .response_started = status_ != 0,
   };
   const balance::RetryDecision decision = balance::decide_retry(
-      snapshot_.upstream(upstream_).snapshot->state->settings().retry, failure, worker_.random().next());
+      snapshot_->upstream(upstream_).snapshot->state->settings().retry, failure, worker_.random().next());
   retry_delay_ms_ = static_cast<std::uint32_t>(decision.delay_ms);
   return decision.retry();
 }
 
 balance::RetryBudget& Exchange::retry_budget() {
-  return snapshot_.upstream(upstream_).snapshot->state->retry_budget();
+  return snapshot_->upstream(upstream_).snapshot->state->retry_budget();
 }
 
 bool Exchange::take_retry_budget() {
   if (!budget_taken_)
-    budget_taken_ = retry_budget().try_acquire(snapshot_.upstream(upstream_).snapshot->state->total_active());
+    budget_taken_ =
+        retry_budget().try_acquire(snapshot_->upstream(upstream_).snapshot->state->total_active());
   return budget_taken_;
 }
 
@@ -147,14 +148,14 @@ void Exchange::wait_for_budget() {
 
 void Exchange::backed_off() {
   if (held_ == nullptr) return choose_server();
-  const std::int64_t limit_ms = snapshot_.upstream(upstream_).snapshot->config->retry.timeout.count();
+  const std::int64_t limit_ms = snapshot_->upstream(upstream_).snapshot->config->retry.timeout.count();
   if (limit_ms != 0 && worker_.loop().now_ns() - begun_ns_ > limit_ms * 1'000'000) return give_held_answer();
   if (take_retry_budget()) {
     if (attempt_.active()) end_attempt();
     return back_off();
   }
   const std::int64_t waited_ms = (worker_.loop().now_ns() - waiting_since_ns_) / 1'000'000;
-  const std::int64_t patience_ms = snapshot_.upstream(upstream_).snapshot->config->queue_timeout.count();
+  const std::int64_t patience_ms = snapshot_->upstream(upstream_).snapshot->config->queue_timeout.count();
   if (retry_budget().worth_waiting() && waited_ms < patience_ms) {
     worker_.loop().timers().list(budget_poll_interval).start(timer_);
   } else {
@@ -186,7 +187,7 @@ void Exchange::give_up(const AttemptEnd& end) {
 
 void Exchange::server_went_down() {
   if (phase_ != ExchangePhase::requesting || !request_complete_) return;
-  if (snapshot_.upstream(upstream_).snapshot->state->summary().eligible == 0) return;
+  if (snapshot_->upstream(upstream_).snapshot->state->summary().eligible == 0) return;
   // Only if it may be tried elsewhere: an answer that can't be asked for again is waited for.
   const AttemptEnd end{.kind = balance::FailureKind::timeout,
                        .word = ErrorWord::upstream_timeout,

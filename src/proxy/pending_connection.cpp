@@ -16,7 +16,9 @@ namespace azulb::proxy {
 
 PendingConnection::PendingConnection(WorkerListener& listener, int descriptor,
                                      const base::SocketAddress& peer, std::uint16_t local_port)
-    : listener_(listener), peer_(peer), descriptor_(descriptor), local_port_(local_port) {}
+    : listener_(listener), peer_(peer), descriptor_(descriptor), local_port_(local_port) {
+  listener_.connection_made();
+}
 
 void PendingConnection::start() {
   listener_.codecs().header_timeout().start(timer_);
@@ -91,7 +93,7 @@ void PendingConnection::hand_over(const net::ParsedProxyHeader& header) {
   }
   const base::IpAddress* ip = header.addresses ? &header.addresses->destination : nullptr;
   ClientConnection& connection = worker.serve(listener_, descriptor, peer, port, ip);
-  if (worker.draining()) connection.drain();
+  if (listener_.leaving()) connection.drain();
 }
 
 void PendingConnection::refuse(std::string_view fault) {
@@ -117,7 +119,9 @@ void PendingConnection::close() {
 }
 
 void PendingConnection::reclaim() {
-  listener_.worker.pending_slab_.destroy(*this);
+  WorkerListener& listener = listener_;
+  listener.worker.pending_slab_.destroy(*this);
+  listener.connection_destroyed();
 }
 
 }  // namespace azulb::proxy

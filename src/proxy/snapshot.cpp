@@ -3,65 +3,10 @@
 #include <string>
 #include <utility>
 
-#include "azulb/balance/selector.hpp"
 #include "azulb/proxy/client_codec_table.hpp"
-#include "azulb/upstream/server_codec_table.hpp"
 
 namespace azulb::proxy {
 namespace {
-
-std::string_view policy_name(config::Balance balance) {
-  switch (balance) {
-    case config::Balance::round_robin:
-      return "round_robin";
-    case config::Balance::least_connections:
-      return "least_connections";
-    case config::Balance::random_two:
-      return "random_two";
-    case config::Balance::hash:
-      return "hash";
-  }
-  return {};
-}
-
-balance::UpstreamSettings upstream_settings(const config::Upstream& upstream) {
-  static_assert(static_cast<unsigned>(balance::retry_non_idempotent) == config::retry_non_idempotent &&
-                static_cast<unsigned>(balance::retry_error) == config::retry_error);
-  return {
-      .name = upstream.name,
-      .balance = std::string(policy_name(upstream.balance)),
-      .hash_load_factor = upstream.hash_load_factor,
-      .outlier = {.consecutive_errors = upstream.outlier.consecutive_errors,
-                  .consecutive_5xx = upstream.outlier.consecutive_5xx,
-                  .ejection = upstream.outlier.ejection,
-                  .max_ejected = upstream.outlier.max_ejected},
-      .retry = {.on = upstream.retry.on,
-                .attempts = upstream.retry.attempts,
-                .timeout = upstream.retry.timeout,
-                .backoff = upstream.retry.backoff,
-                .budget = upstream.retry.budget},
-  };
-}
-
-balance::ServerSettings server_settings(const config::Upstream& upstream, const config::Server& server,
-                                        const base::SocketAddress& address, bool one_of_several) {
-  balance::ServerSettings settings;
-  settings.address = address.text();
-  settings.name = one_of_several ? server.name + "/" + settings.address : server.name;
-  settings.weight = server.weight;
-  if (upstream.health) {
-    settings.checked = true;
-    settings.health = {.rise = upstream.health->rise,
-                       .fall = upstream.health->fall,
-                       .initial = static_cast<balance::HealthInitial>(upstream.health->initial)};
-  }
-  return settings;
-}
-
-HostHeader host_header_of(const config::Upstream& upstream) {
-  if (upstream.host_header == "preserve") return HostHeader::preserve;
-  return upstream.host_header == "upstream" ? HostHeader::server : HostHeader::literal;
-}
 
 tls::ServerSettings server_tls_settings(const config::Listener& listener) {
   const config::ListenerTls& tls = *listener.tls;
@@ -80,58 +25,17 @@ tls::ServerSettings server_tls_settings(const config::Listener& listener) {
   return settings;
 }
 
-tls::ClientSettings client_tls_settings(const config::Upstream& upstream) {
-  const config::UpstreamTls& tls = *upstream.tls;
-  return {.verify = tls.verify,
-          .ca = tls.ca,
-          .certificate = tls.cert,
-          .key = tls.key,
-          .application_protocols = upstream::application_protocols(upstream.protocol)};
-}
-
 }  // namespace
 
-base::Result<void> Snapshot::build_listener_tls(const config::Listener& listener) {
+base::Result<void> Snapshot::build_listener_tls(const config::Listener& listener, const Snapshot* earlier) {
   std::shared_ptr<tls::ServerContext> context;
   if (listener.tls) {
-    auto built = tls::ServerContext::build(server_tls_settings(listener));
+    auto built = tls::ServerContext::build(
+        server_tls_settings(listener), earlier != nullptr ? earlier->listener_tls(listener.name) : nullptr);
     if (!built) return base::failure("listener " + listener.name + ": tls: " + built.error().message);
     context = std::move(*built);
   }
   listener_tls_.push_back(std::move(context));
-  return {};
-}
-
-base::Result<void> Snapshot::build_upstream(const config::Upstream& upstream) {
-  auto built = std::make_unique<UpstreamSnapshot>();
-  built->config = &upstream;
-  built->index = static_cast<std::uint32_t>(upstreams_.size());
-  built->host_header = host_header_of(upstream);
-  if (upstream.tls) {
-    auto context = tls::ClientContext::build(client_tls_settings(upstream));
-    if (!context) return base::failure("upstream " + upstream.name + ": tls: " + context.error().message);
-    built->tls = std::move(*context);
-  }
-  std::vector<std::shared_ptr<balance::ServerState>> states;
-  for (const config::Server& server : upstream.servers) {
-    const auto addresses = base::resolve(server.address, false);
-    if (!addresses) {
-      return base::failure(
-          "upstream " + upstream.name + ": server " + server.name + ": " + addresses.error().message,
-          addresses.error().system_error);
-    }
-    for (const base::SocketAddress& address : *addresses) {
-      built->addresses.push_back(address);
-      if (upstream.tls) {
-        const std::string& name = upstream.tls->server_name;
-        built->tls_names.push_back(name.empty() && !server.address.is_unix ? server.address.host : name);
-      }
-      states.push_back(std::make_shared<balance::ServerState>(
-          server_settings(upstream, server, address, addresses->size() > 1)));
-    }
-  }
-  built->state = std::make_shared<balance::UpstreamState>(upstream_settings(upstream), std::move(states));
-  upstreams_.push_back(std::move(built));
   return {};
 }
 
@@ -159,23 +63,56 @@ MetricLabels Snapshot::metric_labels() const {
 }
 
 base::Result<std::shared_ptr<Snapshot>> Snapshot::build(config::Config config) {
+  auto snapshot = prepare(std::move(config), nullptr);
+  if (snapshot) (*snapshot)->link(nullptr);
+  return snapshot;
+}
+
+base::Result<std::shared_ptr<Snapshot>> Snapshot::prepare(config::Config config, const Snapshot* earlier) {
   std::shared_ptr<Snapshot> snapshot(new Snapshot(std::move(config)));
   for (const config::Listener& listener : snapshot->config_.listeners) {
-    if (auto built = snapshot->build_listener_tls(listener); !built)
+    if (auto built = snapshot->build_listener_tls(listener, earlier); !built)
       return tl::unexpected<base::Error>(built.error());
   }
   for (const config::Upstream& upstream : snapshot->config_.upstreams) {
-    if (auto built = snapshot->build_upstream(upstream); !built)
-      return tl::unexpected<base::Error>(built.error());
+    const auto index = static_cast<std::uint32_t>(snapshot->upstreams_.size());
+    auto built = UpstreamSnapshot::build(
+        upstream, index, earlier != nullptr ? earlier->find_upstream(upstream.name) : nullptr);
+    if (!built) return tl::unexpected<base::Error>(built.error());
+    snapshot->upstream_indices_.emplace(upstream.name, index);
+    snapshot->upstreams_.push_back(std::move(*built));
   }
   for (const config::Route& route : snapshot->config_.routes) {
-    std::uint32_t target = no_upstream;
-    for (const auto& upstream : snapshot->upstreams_) {
-      if (!route.upstream.empty() && upstream->config->name == route.upstream) target = upstream->index;
-    }
-    snapshot->route_upstreams_.push_back(target);
+    const UpstreamSnapshot* const target = snapshot->find_upstream(route.upstream);
+    snapshot->route_upstreams_.push_back(target != nullptr ? target->index : no_upstream);
   }
   return snapshot;
+}
+
+void Snapshot::link(const Snapshot* earlier) {
+  if (earlier != nullptr) number_ = earlier->number_ + 1;
+  for (const auto& upstream : upstreams_) {
+    upstream->link(earlier != nullptr ? earlier->find_upstream(upstream->config->name) : nullptr);
+    for (std::uint32_t server = 0; server < upstream->state->server_count(); ++server)
+      places_.emplace(&upstream->state->server(server), ServerPlace{upstream->index, server});
+  }
+}
+
+UpstreamSnapshot* Snapshot::find_upstream(const std::string& name) const {
+  const auto found = upstream_indices_.find(name);
+  return found == upstream_indices_.end() ? nullptr : upstreams_[found->second].get();
+}
+
+std::shared_ptr<tls::ServerContext> Snapshot::listener_tls(const std::string& name) const {
+  for (std::size_t index = 0; index < config_.listeners.size(); ++index) {
+    if (config_.listeners[index].name == name) return listener_tls_[index];
+  }
+  return nullptr;
+}
+
+std::optional<ServerPlace> Snapshot::find_server(const balance::ServerState& server) const {
+  const auto found = places_.find(&server);
+  return found == places_.end() ? std::nullopt : std::optional(found->second);
 }
 
 }  // namespace azulb::proxy

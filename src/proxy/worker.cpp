@@ -1,5 +1,7 @@
 #include "azulb/proxy/worker.hpp"
 
+#include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "azulb/base/assert.hpp"
@@ -15,33 +17,89 @@ constexpr auto accept_retry_interval = 20ms;
 
 }  // namespace
 
-Worker::Worker(net::Loop& loop, std::shared_ptr<Snapshot> snapshot, std::shared_ptr<WorkerMetrics> metrics,
-               SharedState& shared, AccessLog access_log,
-               const std::vector<std::vector<const net::BoundSocket*>>& sockets)
+Worker::Worker(net::Loop& loop, SharedState& shared, SnapshotReceiver on_unused)
     : loop_(loop),
       shared_(shared),
-      access_log_(std::move(access_log)),
-      codecs_(snapshot->config()),
+      on_unused_(std::move(on_unused)),
       random_(base::Random::from_system()),
-      pool_context_{.loop = loop_, .codecs = codecs_.servers, .connections = server_connections_},
-      snapshot_(std::make_unique<WorkerSnapshot>(loop_, pool_context_, random_, std::move(snapshot),
-                                                 std::move(metrics))) {
-  const std::size_t listeners = config().listeners.size();
-  AZULB_ASSERT(sockets.size() == listeners);
-  for (std::size_t index = 0; index < listeners; ++index) {
-    listeners_.push_back(
-        std::make_unique<WorkerListener>(*this, *snapshot_, snapshot_->listener(index), sockets[index]));
-  }
-}
+      pool_context_{.loop = loop_, .codecs = codecs_.servers, .connections = server_connections_} {}
 
 Worker::~Worker() {
   AZULB_ASSERT(drained());
 }
 
-void Worker::start_accepting() {
-  accepting_ = true;
-  for (const auto& listener : listeners_)
-    listener->resume();
+void Worker::apply(WorkerUpdate update) {
+  WorkerSnapshot* const earlier = snapshots_.empty() ? nullptr : &newest();
+  accepting_ = !draining_;
+  access_log_ = std::move(update.access_log);
+  codecs_.fit(update.snapshot->config());
+  WorkerSnapshotOwner& owner = *this;
+  snapshots_.push_back(std::make_unique<WorkerSnapshot>(
+      owner, loop_, pool_context_, random_, std::move(update.snapshot), std::move(update.metrics), earlier));
+  apply_listeners(update);
+  if (earlier != nullptr) earlier->supersede();
+}
+
+void Worker::apply_listeners(WorkerUpdate& update) {
+  std::unordered_map<std::uint64_t, WorkerSocket> sockets;
+  std::vector<std::unique_ptr<WorkerListener>> before = std::exchange(listeners_, {});
+  for (const auto& listener : before) {
+    for (WorkerSocket& socket : listener->take_sockets())
+      sockets.emplace(socket.id, std::move(socket));
+  }
+  for (std::size_t index = 0; index < config().listeners.size(); ++index) {
+    const ListenerRules& rules = newest().listener(index);
+    const auto same = std::find_if(before.begin(), before.end(), [&rules](const auto& listener) {
+      return listener != nullptr && listener->name() == rules.config.name;
+    });
+    if (same != before.end()) {
+      (*same)->update(newest(), rules);
+      listeners_.push_back(std::move(*same));
+    } else {
+      listeners_.push_back(std::make_unique<WorkerListener>(*this, newest(), rules));
+    }
+    for (const WorkerUpdate::Socket& wanted : update.sockets[index]) {
+      auto known = sockets.extract(wanted.id);
+      listeners_.back()->add_socket(
+          known ? std::move(known.mapped())
+                : WorkerSocket{wanted.id, std::make_unique<net::ListeningSocket>(
+                                              loop_, wanted.descriptor, wanted.address, wanted.shared)});
+    }
+    if (accepting_) listeners_.back()->resume();
+  }
+  for (auto& [id, socket] : sockets) {
+    if (!update.open_sockets.contains(id)) end_socket(socket);
+  }
+  for (auto& listener : before) {
+    if (listener != nullptr) listener_leaves(std::move(listener));
+  }
+}
+
+void Worker::end_socket(WorkerSocket& socket) {
+  socket.socket->accept_pending();  // those in the backlog have been promised an answer
+  socket.socket->end();
+}
+
+void Worker::listener_leaves(std::unique_ptr<WorkerListener> listener) {
+  WorkerListener& leaving = *leaving_listeners_.emplace_back(std::move(listener));
+  leaving.leave();
+  client_connections_.for_each([&leaving](ClientConnection& connection) {
+    if (&connection.listener() == &leaving) connection.wind_down();
+  });
+  pending_connections_.for_each([&leaving](PendingConnection& connection) {
+    if (&connection.listener() == &leaving) connection.drain();
+  });
+}
+
+void Worker::listener_unused(WorkerListener& listener) {
+  for (auto* const list : {&leaving_listeners_, &listeners_})
+    std::erase_if(*list, [&listener](const auto& each) { return each.get() == &listener; });
+}
+
+void Worker::snapshot_unused(WorkerSnapshot& snapshot) {
+  std::shared_ptr<Snapshot> unused = snapshot.take_snapshot();
+  std::erase_if(snapshots_, [&snapshot](const auto& each) { return each.get() == &snapshot; });
+  if (on_unused_) on_unused_(std::move(unused));
 }
 
 void Worker::pause_accepting() {
@@ -107,16 +165,16 @@ void Worker::connection_ended(WorkerListener& listener) {
   if (draining_ && drained() && on_drained_) std::exchange(on_drained_, nullptr)();
 }
 
-void Worker::drain(std::function<void()> on_drained) {
+void Worker::leave(const std::unordered_set<std::uint64_t>& open_sockets, std::function<void()> on_drained) {
   accepting_ = false;
   draining_ = true;
   accept_retry_.stop();
-  for (const auto& listener : listeners_) {
-    listener->accept_pending();  // those in the backlog have been promised an answer
-    listener->end();
+  for (auto& listener : std::exchange(listeners_, {})) {
+    for (WorkerSocket& socket : listener->take_sockets()) {
+      if (!open_sockets.contains(socket.id)) end_socket(socket);
+    }
+    listener_leaves(std::move(listener));
   }
-  client_connections_.for_each([](ClientConnection& connection) { connection.drain(); });
-  pending_connections_.for_each([](PendingConnection& connection) { connection.drain(); });
   if (drained()) {
     on_drained();
   } else {
@@ -124,19 +182,26 @@ void Worker::drain(std::function<void()> on_drained) {
   }
 }
 
+void Worker::drain(std::function<void()> on_drained) {
+  if (!draining_) leave({}, std::move(on_drained));
+  client_connections_.for_each([](ClientConnection& connection) { connection.drain(); });
+}
+
 void Worker::abort_all() {
   on_drained_ = nullptr;
   accepting_ = false;
   accept_retry_.stop();
   for (const auto& listener : listeners_)
-    listener->end();
+    listener->take_sockets();
   client_connections_.for_each([](ClientConnection& connection) { connection.abort(); });
   pending_connections_.for_each([](PendingConnection& connection) { connection.abort(); });
-  snapshot_->close_pools();
+  for (const auto& snapshot : snapshots_)
+    snapshot->close_pools();
 }
 
-void Worker::server_changed(std::uint32_t upstream, std::uint32_t server) {
-  snapshot_->server_changed(upstream, server);
+void Worker::server_changed(const balance::ServerState& server) {
+  for (std::size_t index = snapshots_.size(); index-- > 0;)
+    snapshots_[index]->server_changed(server);
 }
 
 bool Worker::overloaded() const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "azulb/base/log.hpp"
 #include "azulb/net/system_call.hpp"
@@ -9,35 +10,50 @@
 
 namespace azulb::proxy {
 
-WorkerListener::WorkerListener(Worker& owner, WorkerSnapshot& snapshot, const ListenerRules& rules,
-                               const std::vector<const net::BoundSocket*>& sockets)
+WorkerListener::WorkerListener(Worker& owner, WorkerSnapshot& snapshot, const ListenerRules& rules)
     : worker(owner),
+      name_(rules.config.name),
       snapshot_(&snapshot),
       rules_(&rules),
-      codecs_(owner.codecs_, owner.loop(), rules.config, owner.random_, rules.metrics.floods) {
-  for (const net::BoundSocket* socket : sockets) {
-    sockets_.push_back(std::make_unique<net::ListeningSocket>(owner.loop(), *socket, *this));
-  }
+      codecs_(owner.codecs_, owner.loop(), rules.config, owner.random_, rules.metrics.floods) {}
+
+void WorkerListener::update(WorkerSnapshot& snapshot, const ListenerRules& rules) {
+  snapshot_ = &snapshot;
+  rules_ = &rules;
+  codecs_.update(rules.config, rules.metrics.floods);
+}
+
+void WorkerListener::add_socket(WorkerSocket socket) {
+  socket.socket->set_handler(*this);
+  sockets_.push_back(std::move(socket));
+}
+
+std::vector<WorkerSocket> WorkerListener::take_sockets() {
+  return std::exchange(sockets_, {});
 }
 
 void WorkerListener::resume() {
-  for (const auto& socket : sockets_)
-    socket->resume();
-}
-
-void WorkerListener::accept_pending() {
-  for (const auto& socket : sockets_)
-    socket->accept_pending();
-}
-
-void WorkerListener::end() {
-  for (const auto& socket : sockets_)
-    socket->end();
+  for (const WorkerSocket& each : sockets_)
+    each.socket->resume();
 }
 
 void WorkerListener::pause() {
-  for (const auto& socket : sockets_)
-    socket->pause();
+  for (const WorkerSocket& each : sockets_)
+    each.socket->pause();
+}
+
+void WorkerListener::leave() {
+  leaving_ = true;
+  kept_.emplace(*snapshot_);
+  if (connections_ == 0) worker.loop().retire(*this);
+}
+
+void WorkerListener::connection_destroyed() {
+  if (--connections_ == 0 && leaving_) worker.loop().retire(*this);
+}
+
+void WorkerListener::reclaim() {
+  worker.listener_unused(*this);
 }
 
 bool WorkerListener::may_accept() {
@@ -47,9 +63,9 @@ bool WorkerListener::may_accept() {
   return false;
 }
 
-void WorkerListener::on_accepted(const net::BoundSocket& socket, int descriptor,
+void WorkerListener::on_accepted(const base::SocketAddress& local, int descriptor,
                                  const base::SocketAddress& peer) {
-  const std::uint16_t port = socket.address().port();
+  const std::uint16_t port = local.port();
   if (!rules_->config.proxy_protocol) return worker.accept(*this, descriptor, peer, port);
   if (trusts(peer)) return worker.accept_proxied(*this, descriptor, peer, port);
   rules_->metrics.connections_accepted.add();

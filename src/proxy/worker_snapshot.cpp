@@ -1,18 +1,24 @@
 #include "azulb/proxy/worker_snapshot.hpp"
 
+#include <optional>
 #include <utility>
+
+#include "azulb/proxy/exchange.hpp"
 
 namespace azulb::proxy {
 
-WorkerSnapshot::WorkerSnapshot(net::Loop& loop, upstream::PoolContext& pool_context, base::Random& random,
-                               std::shared_ptr<Snapshot> snapshot, std::shared_ptr<WorkerMetrics> metrics)
-    : loop_(loop),
+WorkerSnapshot::WorkerSnapshot(WorkerSnapshotOwner& owner, net::Loop& loop,
+                               upstream::PoolContext& pool_context, base::Random& random,
+                               std::shared_ptr<Snapshot> snapshot, std::shared_ptr<WorkerMetrics> metrics,
+                               WorkerSnapshot* earlier)
+    : owner_(owner),
+      loop_(loop),
       snapshot_(std::move(snapshot)),
       metrics_(std::move(metrics)),
       upstreams_(snapshot_->upstream_count()) {
   build_listeners();
   for (std::size_t index = 0; index < upstreams_.size(); ++index)
-    build_upstream(upstreams_[index], index, pool_context, random);
+    build_upstream(upstreams_[index], index, pool_context, random, earlier);
 }
 
 void WorkerSnapshot::build_listeners() {
@@ -25,17 +31,24 @@ void WorkerSnapshot::build_listeners() {
                           .body_timeout = timers.list(listener.timeout.body),
                           .send_timeout = timers.list(listener.timeout.send),
                           .handshake_timeout = timers.list(listener.timeout.tls_handshake),
-                          .tls = snapshot_->listener_tls(index)});
+                          .tls = snapshot_->listener_tls(index).get()});
   }
 }
 
 void WorkerSnapshot::build_upstream(WorkerUpstream& upstream, std::size_t index,
-                                    upstream::PoolContext& pool_context, base::Random& random) {
+                                    upstream::PoolContext& pool_context, base::Random& random,
+                                    WorkerSnapshot* earlier) {
   net::TimerQueue& timers = loop_.timers();
   UpstreamSnapshot& snapshot = snapshot_->upstream(index);
   const config::Upstream& config = *snapshot.config;
+  // Its places are those of the snapshot right before.
+  const bool follows = earlier != nullptr && earlier->snapshot().number() + 1 == snapshot_->number();
+  const WorkerUpstream* const before =
+      follows && snapshot.earlier_index ? &earlier->upstream(*snapshot.earlier_index) : nullptr;
   upstream.snapshot = &snapshot;
-  upstream.selector = snapshot.state->make_selector(random.next());
+  upstream.selector = before != nullptr && before->snapshot->state == snapshot.state
+                          ? before->selector
+                          : snapshot.state->make_selector(random.next());
   upstream.connect_timeout = &timers.list(config.timeout.connect);
   upstream.response_timeout = &timers.list(config.timeout.response);
   upstream.idle_timeout = &timers.list(config.timeout.idle);
@@ -52,25 +65,57 @@ void WorkerSnapshot::build_upstream(WorkerUpstream& upstream, std::size_t index,
                                           .requests = config.keepalive.requests,
                                           .proxy_protocol = config.proxy_protocol,
                                           .write_timeout = upstream.idle_timeout,
-                                          .tls = snapshot.tls.get(),
+                                          .tls = snapshot.tls,
                                           .tls_name = snapshot.tls ? snapshot.tls_names[server] : "",
                                           .idle_gauge = &built.metrics->connections_idle};
-    built.pool = std::make_unique<upstream::ServerPool>(pool_context, settings);
+    const auto place = before != nullptr ? snapshot.earlier_servers[server] : std::nullopt;
+    if (place && before->servers[*place].pool->settings() == settings) {
+      built.pool = before->servers[*place].pool;
+    } else {
+      built.pool = std::make_shared<upstream::ServerPool>(pool_context, settings);
+      built.pool->keep_idle(snapshot.state->server(static_cast<std::uint32_t>(server)).word().enabled());
+    }
   }
 }
 
-void WorkerSnapshot::server_changed(std::uint32_t index, std::uint32_t server) {
-  WorkerUpstream& upstream = upstreams_[index];
-  balance::UpstreamState& state = *upstream.snapshot->state;
-  const balance::ServerWord word = state.server(server).word();
-  upstream.servers[server].pool->keep_idle(word.enabled());
+void WorkerSnapshot::server_changed(const balance::ServerState& server) {
+  const auto place = snapshot_->find_server(server);
+  if (!place) return;
+  WorkerUpstream& upstream = upstreams_[place->upstream];
+  WorkerServer& changed = upstream.servers[place->server];
+  const balance::ServerWord word = server.word();
+  if (!superseded_) changed.pool->keep_idle(word.enabled());
   if (word.health() == balance::Health::down) {
-    upstream.servers[server].awaiting.for_each(
-        [](Attempt& attempt) { attempt.exchange().server_went_down(); });
-    upstream.servers[server].pool->close_idle();
+    changed.awaiting.for_each([](Attempt& attempt) { attempt.exchange().server_went_down(); });
+    changed.pool->close_idle();
   }
-  if (state.summary().eligible == 0) return;
+  if (upstream.snapshot->state->summary().eligible == 0) return;
   while (!upstream.waiting.empty() && upstream.waiting.front().try_again()) {
+  }
+}
+
+void WorkerSnapshot::supersede() {
+  for (WorkerUpstream& upstream : upstreams_) {
+    for (WorkerServer& server : upstream.servers) {
+      if (server.pool.use_count() == 1) server.pool->keep_idle(false);  // nobody else has it
+    }
+  }
+  for (WorkerUpstream& upstream : upstreams_)
+    route_waiting_anew(upstream);
+  superseded_ = true;
+  if (uses_ == 0) loop_.retire(*this);
+}
+
+void WorkerSnapshot::route_waiting_anew(WorkerUpstream& upstream) {
+  base::IntrusiveList<Exchange, ExchangeWaiting> waiting;
+  waiting.take_all(upstream.waiting);
+  while (!waiting.empty()) {
+    Exchange& exchange = waiting.front();
+    if (exchange.may_be_routed_anew()) {
+      exchange.route_anew();
+    } else {
+      upstream.waiting.push_back(waiting.pop_front());
+    }
   }
 }
 

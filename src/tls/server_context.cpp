@@ -61,7 +61,7 @@ base::Result<void> set_client_rules(SSL_CTX* context, const ServerSettings& sett
 std::vector<std::string> files_of(const ServerSettings& settings) {
   std::vector<std::string> files = {settings.client_ca};
   for (const CertificateFiles& each : settings.certificates)
-    files.insert(files.end(), {each.certificate, each.key, each.ocsp_response});
+    files.insert(files.end(), {each.certificate, each.key});
   return files;
 }
 

@@ -241,10 +241,3 @@ def test_other_signals_do_no_harm(azulb, scripted):
     proxy.signal(signal.SIGPIPE)
     proxy.signal(signal.SIGUSR1)
     assert proxy.fetch().status == 200
-
-
-def test_sighup_says_that_there_is_no_reload_and_changes_nothing(azulb, scripted):
-    proxy = azulb(scripted(always(OK)))
-    proxy.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: "not supported yet" in proxy.stderr(), what="the answer to SIGHUP")
-    assert proxy.fetch().status == 200

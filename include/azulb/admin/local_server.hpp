@@ -120,10 +120,13 @@ class LocalServer final : public net::AcceptHandler {
   void stop();
 
   std::size_t connection_count() const { return connection_count_; }
+  /// Drained, and nothing is left that the loop has to give back: it may be destroyed.
+  bool empty() const { return draining_ && connection_count_ == 0 && retired_count_ == 0; }
 
  private:
   friend class LocalConnection;
-  void on_accepted(const net::BoundSocket& socket, int descriptor, const base::SocketAddress& peer) override;
+  void on_accepted(const base::SocketAddress& local, int descriptor,
+                   const base::SocketAddress& peer) override;
   void on_accept_failure(int system_error) override;
   bool close_an_idle_connection();
   void retry_accepting();

@@ -29,6 +29,10 @@ class AdminServer final : private admin::LocalHandler {
   /// Something has changed that watchers of the dashboard want to see now.
   void changed();
   const std::vector<net::BoundSocket>& sockets() const { return sockets_; }
+  /// Accepts nothing more, and lets what is under way end.
+  void drain() { server_.drain(); }
+  /// After `drain`: it may be destroyed.
+  bool ended() const { return server_.empty(); }
   const base::SocketAddress& address() const { return sockets_.front().address(); }
 
  private:

@@ -1,9 +1,11 @@
-// The running process: main's loop, the workers, health checks, admin pages, signals, and the way out.
+// The running process: main's loop, the workers, health checks, admin pages, signals, reloads, and the way
+// out.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,12 +16,14 @@
 #include "azulb/config/config.hpp"
 #include "azulb/daemon/account.hpp"
 #include "azulb/daemon/admin_server.hpp"
+#include "azulb/daemon/background.hpp"
 #include "azulb/daemon/listener_sockets.hpp"
 #include "azulb/daemon/pid_file.hpp"
+#include "azulb/daemon/reload.hpp"
 #include "azulb/daemon/service_manager.hpp"
 #include "azulb/daemon/signals.hpp"
 #include "azulb/daemon/watchdog.hpp"
-#include "azulb/daemon/worker_thread.hpp"
+#include "azulb/daemon/workers.hpp"
 #include "azulb/net/loop.hpp"
 #include "azulb/proxy/snapshot.hpp"
 #include "azulb/upstream/prober.hpp"
@@ -29,65 +33,90 @@ namespace azulb::daemon {
 /// Main thread only.
 class Process final : private admin::Control {
  public:
+  using ReloadObserver = std::function<void(const ReloadOutcome& outcome)>;
+
   Process() = default;
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
   ~Process();
 
   /// Resolves, binds, opens logs and starts the threads. The error says what failed and what to do; nothing
-  /// runs then.
-  base::Result<void> start(config::Config config);
+  /// runs then. `source`: what a reload reads.
+  base::Result<void> start(config::Config config, ConfigSource source);
 
   /// Runs until a signal has ended it: the first SIGTERM or SIGINT drains, a second one ends at once; SIGUSR1
-  /// reopens the log files.
+  /// reopens the log files, SIGHUP reloads.
   void run();
 
+  /// Reads the configuration anew and goes by it from then on; with anything wrong about it, nothing changes.
+  /// Serving goes on meanwhile. The outcome is logged, and told to `observer` (which may be null) from the
+  /// loop. Reloads that are asked for while one is under way are done together, after it.
+  void reload(ReloadObserver observer);
+
   /// Where a listener listens, with the ports the kernel chose.
-  std::vector<base::SocketAddress> listening_on() const;
+  std::vector<base::SocketAddress> listening_on() const { return sockets_.addresses(); }
   /// Of the admin pages; a configuration without them has none.
   const base::SocketAddress& admin_address() const { return admin_->address(); }
 
  private:
-  base::Result<void> bind_listeners();
-  base::Result<void> open_access_log();
+  /// What is opened for a snapshot before it takes effect: none of it changes what runs.
+  struct Resources {
+    ListenerSockets sockets;
+    std::optional<std::vector<net::BoundSocket>> admin_sockets;  // nothing: as they are
+    std::optional<base::LineOutput> access_log;                  // nothing: as it is
+  };
+
+  // process.cpp
   /// What needed the rights that azulb was started with is done.
-  base::Result<void> give_up_privileges(const Account& account);
-  base::Result<void> start_workers();
-  base::Result<void> start_admin();
-  void start_health_checks();
+  static base::Result<void> give_up_privileges(const Account& account, const config::Config& config,
+                                               const Resources& resources);
+  void start_admin(std::vector<net::BoundSocket> sockets);
+  void retire_admin();
+  void end_retired_admins();
   void server_changed(std::uint32_t upstream, std::uint32_t server);
   bool set_admin_state(std::uint32_t upstream, std::uint32_t server, balance::AdminState state) override;
   bool set_weight(std::uint32_t upstream, std::uint32_t server, std::uint32_t weight) override;
   void on_tick();
+  void end_ejections();
   void refresh_stapled_responses();
+  void tell_ready();
   void on_signal(int number);
   void drain();
   void reopen_logs();
-  void worker_drained();
-  void stop_workers();
   void end();
   admin::AdminSources admin_sources() const;
 
+  // process_reload.cpp
+  base::Result<Resources> open_resources(const Preparation& prepared, InheritedSockets& inherited) const;
+  ReloadReport take_effect(Preparation prepared, Resources resources);
+  void update_health_checks(const proxy::Snapshot* earlier);
+  void begin_reload();
+  void reload_prepared(tl::expected<Preparation, ReloadFailure> prepared);
+  ReloadOutcome apply_reload(tl::expected<Preparation, ReloadFailure> prepared);
+  void reload_ended(const ReloadOutcome& outcome);
+
   net::Loop loop_;
+  ConfigSource source_;
   std::shared_ptr<proxy::Snapshot> snapshot_;
-  proxy::SharedState shared_;
+  std::vector<std::weak_ptr<proxy::Snapshot>> earlier_snapshots_;  // that exchanges may still go by
   std::unique_ptr<base::LineSink> access_log_;
-  std::vector<ListenerSockets> sockets_;  // of each listener
-  std::vector<std::unique_ptr<WorkerThread>> workers_;
+  ListenerSockets sockets_;
+  Workers workers_{loop_};
   std::vector<std::vector<std::int64_t>> health_since_ns_;  // [upstream][server], wall clock
   std::unique_ptr<upstream::Prober> prober_;
-  proxy::MetricLabels labels_;
   std::unique_ptr<AdminServer> admin_;
+  std::vector<std::unique_ptr<AdminServer>> retired_admins_;  // still answering
   PidFile pid_file_;
   ServiceManager service_manager_ = ServiceManager::from_environment();
   Watchdog watchdog_{loop_, service_manager_, workers_};
   Signals signals_{loop_};
+  Background background_{loop_};
+  std::vector<ReloadObserver> reloads_under_way_;
+  std::vector<ReloadObserver> reloads_asked_for_;
   net::MemberTimer<Process, &Process::on_tick> tick_{*this};
   net::MemberTimer<Process, &Process::refresh_stapled_responses> staple_timer_{*this};
   net::MemberTimer<Process, &Process::end> drain_timer_{*this};
   std::int64_t started_ns_ = 0;
-  std::size_t workers_accepting_ = 0;
-  std::size_t workers_draining_ = 0;
   bool draining_ = false;
   bool ended_ = false;
 };

@@ -1,11 +1,8 @@
 // Tells the service manager that azulb works, as long as it does.
 #pragma once
 
-#include <memory>
-#include <vector>
-
 #include "azulb/daemon/service_manager.hpp"
-#include "azulb/daemon/worker_thread.hpp"
+#include "azulb/daemon/workers.hpp"
 #include "azulb/net/loop.hpp"
 
 namespace azulb::daemon {
@@ -15,9 +12,6 @@ namespace azulb::daemon {
 /// a restart, if the unit says so (WatchdogSec=). Main only; what is given outlives it.
 class Watchdog {
  public:
-  using Workers = std::vector<std::unique_ptr<WorkerThread>>;
-
-  /// `workers` may change between calls.
   Watchdog(net::Loop& loop, ServiceManager& manager, const Workers& workers)
       : loop_(loop), manager_(manager), workers_(workers) {}
 

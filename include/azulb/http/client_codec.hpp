@@ -13,6 +13,9 @@ class ClientCodec {
   virtual void start() = 0;
   /// Takes on no more than the client must be allowed to have begun, and closes the connection after that.
   virtual void drain() = 0;
+  /// As drain, where there is time: one that is idle stays open, for a request that may be on its way, which
+  /// is its last.
+  virtual void wind_down() = 0;
   /// Ends the connection at once, with whatever is under way on it.
   virtual void break_off() = 0;
 };

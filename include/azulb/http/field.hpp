@@ -101,6 +101,11 @@ class FieldList {
       : fields_(std::make_unique<Field[]>(capacity)), capacity_(capacity) {}
 
   std::size_t capacity() const { return capacity_; }
+  /// Room for at least so many; what was in the list is gone if it grows.
+  void grow(std::size_t capacity) {
+    if (capacity <= capacity_) return;
+    *this = FieldList(capacity);
+  }
   std::size_t size() const { return size_; }
   bool full() const { return size_ == capacity_; }
   void clear() {

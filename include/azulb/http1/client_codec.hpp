@@ -52,6 +52,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::ClientCode
   /// Closes an idle connection (a fresh one gets a moment to send its request); any other is closed after the
   /// response it is at.
   void drain() override;
+  void wind_down() override { draining_ = true; }
   void break_off() override;
 
   // ConnectionHandler

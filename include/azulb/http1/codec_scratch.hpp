@@ -9,6 +9,7 @@ namespace azulb::http1 {
 
 struct CodecScratch {
   explicit CodecScratch(std::size_t fields_limit) : fields(fields_limit), trailers(max_trailer_fields) {}
+  void grow(std::size_t fields_limit) { fields.grow(fields_limit); }
   http::FieldList fields;
   http::FieldList trailers;
 };

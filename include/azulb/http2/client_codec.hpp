@@ -48,6 +48,7 @@ class ClientCodec final : public Multiplexer, public http::ClientCodec {
   /// Tells the client to open no more streams, waits until it must have heard of it, and closes after the
   /// last.
   void drain() override;
+  void wind_down() override { drain(); }  // nothing is lost by it
   void break_off() override;
 
   // ConnectionHandler

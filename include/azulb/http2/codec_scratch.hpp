@@ -16,6 +16,7 @@ struct CodecScratch {
   explicit CodecScratch(std::size_t fields_limit)
       : fields(std::max({fields_limit, max_trailer_fields, response_head_limits.fields}) +
                most_added_fields) {}
+  void grow(std::size_t fields_limit) { fields.grow(fields_limit + most_added_fields); }
   http::FieldList fields;
   MessageFields message;
   base::Slab<ClientStream> client_streams;

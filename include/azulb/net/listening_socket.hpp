@@ -40,6 +40,8 @@ class BoundSocket {
   /// There is one of it for all workers, and one wakes for each connection: a unix socket, or an inherited
   /// one.
   bool is_shared() const { return inherited_ || address_.is_unix(); }
+  /// How many connections may wait to be accepted.
+  void set_backlog(int backlog) const;
 
  private:
   BoundSocket(int descriptor, const base::SocketAddress& address, bool inherited = false)
@@ -59,30 +61,42 @@ class AcceptHandler {
   /// socket.
   virtual bool may_accept() { return true; }
   /// A connected, non-blocking descriptor, which the handler now owns.
-  virtual void on_accepted(const BoundSocket& socket, int descriptor, const base::SocketAddress& peer) = 0;
+  /// `local`: where the socket listens.
+  virtual void on_accepted(const base::SocketAddress& local, int descriptor,
+                           const base::SocketAddress& peer) = 0;
   /// The process is out of descriptors or memory (errno); the connection waits in the backlog. A handler that
   /// does not pause the socket for a while is called again at once.
   virtual void on_accept_failure(int system_error) = 0;
 };
 
-/// Accepts on a BoundSocket for one loop. The loop's thread only.
+/// Accepts on a socket for one loop. The loop's thread only.
 class ListeningSocket final : private Watcher {
  public:
-  /// `socket` outlives this. Starts paused.
+  /// Starts paused. `socket` outlives this, and its descriptor is used.
   ListeningSocket(Loop& loop, const BoundSocket& socket, AcceptHandler& handler)
-      : loop_(loop), socket_(socket), handler_(handler) {}
-  ~ListeningSocket() override { pause(); }
+      : loop_(loop),
+        handler_(&handler),
+        address_(socket.address()),
+        descriptor_(socket.descriptor()),
+        shared_(socket.is_shared()) {}
+  /// Starts paused and without a handler. Takes over the descriptor. `shared`: BoundSocket::is_shared.
+  ListeningSocket(Loop& loop, int descriptor, const base::SocketAddress& address, bool shared)
+      : loop_(loop), address_(address), descriptor_(descriptor), shared_(shared), owns_descriptor_(true) {}
+  ListeningSocket(const ListeningSocket&) = delete;
+  ListeningSocket& operator=(const ListeningSocket&) = delete;
+  /// The socket lives on if others have it.
+  ~ListeningSocket() override;
+  void set_handler(AcceptHandler& handler) { handler_ = &handler; }
 
   /// While paused, new connections wait in the backlog.
   void pause();
   void resume();
   bool paused() const { return !watched_; }
-  /// Accepts no more. A thread with a descriptor table of its own gives up its part of the socket, which
-  /// lives on until its owner closes it, too; here the descriptor's number means nothing from then on.
+  /// Accepts no more, and lets nobody connect to the socket any more, whoever has it (a unix socket is its
+  /// owner's to close).
   void end();
   /// Accepts what is in the backlog now, unless paused.
   void accept_pending();
-  const BoundSocket& socket() const { return socket_; }
 
  private:
   void on_events(std::uint32_t) override { accept_some(); }
@@ -90,8 +104,11 @@ class ListeningSocket final : private Watcher {
   bool accept_some();
 
   Loop& loop_;
-  const BoundSocket& socket_;
-  AcceptHandler& handler_;
+  AcceptHandler* handler_ = nullptr;
+  const base::SocketAddress address_;
+  const int descriptor_;
+  const bool shared_;
+  const bool owns_descriptor_ = false;
   MemberTimer<ListeningSocket, &ListeningSocket::resume> resume_retry_{*this};
   bool watched_ = false;
   bool ended_ = false;

@@ -151,6 +151,8 @@ class AccessLogSampler {
 /// A worker's access log: sampling, formatting straight into the ring, no system call. Not thread-safe.
 class AccessLog {
  public:
+  /// Off.
+  AccessLog();
   /// `producer` null: off. It must outlive this object.
   AccessLog(AccessLogFormat format, AccessLogSampler sampler, base::LineProducer* producer);
 

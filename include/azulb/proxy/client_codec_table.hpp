@@ -27,7 +27,9 @@ std::vector<std::string> application_protocols(const config::Listener& listener)
 
 /// What the codecs of one worker share.
 struct WorkerCodecs {
-  explicit WorkerCodecs(const config::Config& config);
+  WorkerCodecs();
+  /// Makes room for the largest limits of these listeners. Not from within a codec.
+  void fit(const config::Config& config);
   http1::CodecScratch http1;
   http2::CodecScratch http2;
   base::Slab<http2::ClientCodec> http2_codecs;
@@ -39,13 +41,17 @@ struct ListenerCodecs {
   /// Everything passed outlives this.
   ListenerCodecs(WorkerCodecs& worker, net::Loop& loop, const config::Listener& listener,
                  base::Random& random, http::FloodCounters& floods);
+  /// Other limits and timeouts for the same listener: open connections go by them, too, from their next head
+  /// or timer on.
+  void update(const config::Listener& listener, http::FloodCounters& floods);
 
   WorkerCodecs& worker;
+  net::Loop& loop;
   http1::ClientHabit habit;
   http2::FloodGuard guard;
   http1::ClientCodecSettings http1;
   http2::ClientCodecSettings http2;
-  const bool http2_wanted;
+  bool http2_wanted = true;
 
   /// The same for all protocols.
   net::TimerList& header_timeout() const { return *http1.header_timeout; }

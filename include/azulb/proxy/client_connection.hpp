@@ -31,8 +31,9 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
 
   /// Takes over the descriptor.
   void start(int descriptor);
-  /// See http::ClientCodec::drain.
+  /// See http::ClientCodec.
   void drain() { slot_.codec().drain(); }
+  void wind_down() { slot_.codec().wind_down(); }
   /// Ends it at once, with whatever is under way on it.
   void abort() { slot_.codec().break_off(); }
   /// Every request is answered 429 and the connection closed: its address has too many.

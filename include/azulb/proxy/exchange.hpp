@@ -22,15 +22,12 @@
 #include "azulb/proxy/held_answer.hpp"
 #include "azulb/proxy/raw_transfer.hpp"
 #include "azulb/proxy/request_summary.hpp"
+#include "azulb/proxy/worker_snapshot.hpp"
 
 namespace azulb::proxy {
 
 class ClientConnection;
 class Worker;
-class WorkerSnapshot;
-struct ListenerRules;
-
-struct ExchangeWaiting;  // the tag of WorkerUpstream::waiting
 
 /// An answer of azulb's own.
 struct LocalReply {
@@ -67,6 +64,11 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
 
   /// From the worker, while waiting: a server may have become available. True if it no longer waits.
   bool try_again();
+
+  /// From its snapshot, while waiting, when there is a newer one: as long as no server has been asked, the
+  /// request may be routed as if it came only now.
+  bool may_be_routed_anew() const;
+  void route_anew();
 
   Worker& worker() { return worker_; }
   ClientConnection& client() { return client_; }
@@ -132,8 +134,8 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
 
   ClientConnection& client_;
   Worker& worker_;
-  WorkerSnapshot& snapshot_;
-  const ListenerRules& listener_;
+  SnapshotUse snapshot_;           // the one it began with
+  const ListenerRules* listener_;  // of that
   http::StreamWriter& client_writer_;
   http::StoredRequest request_;
   base::Buffer replay_;  // the request body so far, for another attempt or until the first is connected

@@ -31,6 +31,7 @@ class PendingConnection final : public base::ListNode<PendingConnection>,
   void start();
   /// The worker accepts no more: a header that is on its way has a moment.
   void drain();
+  WorkerListener& listener() { return listener_; }
   /// Ends it at once.
   void abort() { end(); }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 #include "azulb/base/intrusive_list.hpp"
@@ -34,38 +35,62 @@ struct SharedState {
   ClientCounts clients;                       // per address, where a listener limits them
 };
 
-class Worker {
+/// What main gives a worker at its start, and with each reload.
+struct WorkerUpdate {
+  /// A socket that the worker is to accept on. One that it has already goes on, whichever listener had it.
+  struct Socket {
+    std::uint64_t id;
+    base::SocketAddress address;
+    bool shared;          // with the other workers
+    int descriptor = -1;  // for the worker to take over; -1: it has it
+  };
+
+  std::shared_ptr<Snapshot> snapshot;
+  std::shared_ptr<WorkerMetrics> metrics;  // in the order of the snapshot's labels
+  AccessLog access_log;
+  std::vector<std::vector<Socket>> sockets;        // per listener of the configuration
+  std::unordered_set<std::uint64_t> open_sockets;  // of all workers: any other one is to be ended
+};
+
+class Worker final : private WorkerSnapshotOwner {
  public:
-  /// `sockets`: per listener of the configuration, those this worker accepts on. Everything passed outlives
-  /// the worker.
-  Worker(net::Loop& loop, std::shared_ptr<Snapshot> snapshot, std::shared_ptr<WorkerMetrics> metrics,
-         SharedState& shared, AccessLog access_log,
-         const std::vector<std::vector<const net::BoundSocket*>>& sockets);
+  /// Given each snapshot that nothing here uses any more, on the loop's thread.
+  using SnapshotReceiver = std::function<void(std::shared_ptr<Snapshot>)>;
+
+  /// Nothing happens until the first `apply`. What is passed by reference outlives the worker.
+  Worker(net::Loop& loop, SharedState& shared, SnapshotReceiver on_unused);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   /// No client connection is left; the loop has stopped.
-  ~Worker();
+  ~Worker() override;
 
-  void start_accepting();
-  /// Accepts no more, closes idle client connections, and lets the others end after their response.
-  /// `on_drained` is called once, on the loop, when no client connection is left.
+  /// From here on requests go by this snapshot; those that are under way keep to the one that they began
+  /// with. Connections stay, on listeners that stay; those of other listeners end after the answer they are
+  /// at. Sockets that move to other workers are let go with what waits in them; from those that are to end,
+  /// everybody is accepted first.
+  void apply(WorkerUpdate update);
+  /// Accepts no more, and lets connections end, each with its next answer. Sockets that are in `open_sockets`
+  /// are left to other workers, the others end. `on_drained` is called once, on the loop, when no client
+  /// connection is left.
+  void leave(const std::unordered_set<std::uint64_t>& open_sockets, std::function<void()> on_drained);
+  /// As `leave`, if it has not been told to, and closes idle connections: azulb is to end.
   void drain(std::function<void()> on_drained);
   /// Closes every client connection at once.
   void abort_all();
 
-  /// A server's health, ejection, administrative state or weight has changed: waiting exchanges try again,
-  /// attempts that wait for an answer of a server that went down are ended, and one that is not enabled keeps
-  /// no idle connections. Loop's thread.
-  void server_changed(std::uint32_t upstream, std::uint32_t server);
+  /// A server's health, ejection, administrative state or weight has changed; see WorkerSnapshot. Loop's
+  /// thread.
+  void server_changed(const balance::ServerState& server);
+  /// Superseded snapshots that are still used.
+  std::size_t earlier_snapshots() const { return snapshots_.size() - 1; }
 
   // For client connections, exchanges and attempts:
   net::Loop& loop() { return loop_; }
-  const config::Config& config() const { return snapshot_->config(); }
+  const config::Config& config() const { return newest().config(); }
   AccessLog& access_log() { return access_log_; }
   base::Random& random() { return random_; }
   HttpDate& date() { return date_; }
   SharedState& shared() { return shared_; }
-  bool draining() const { return draining_; }
   /// Buffers hold more than process.max_memory allows.
   bool overloaded() const;
 
@@ -80,6 +105,8 @@ class Worker {
   ClientConnection& serve(WorkerListener& listener, int descriptor, const base::SocketAddress& peer,
                           std::uint16_t local_port, const base::IpAddress* local_ip);
   void connection_closed(ClientConnection& connection);
+  /// A listener that left has no connections any more.
+  void listener_unused(WorkerListener& listener);
 
  private:
   friend class WorkerListener;
@@ -90,22 +117,30 @@ class Worker {
   bool drained() const { return client_connections_.empty() && pending_connections_.empty(); }
   void pause_accepting();
   void resume_accepting();
+  WorkerSnapshot& newest() const { return *snapshots_.back(); }
+  void snapshot_unused(WorkerSnapshot& snapshot) override;
+  void apply_listeners(WorkerUpdate& update);
+  WorkerListener& listener_for(const ListenerRules& rules);
+  void listener_leaves(std::unique_ptr<WorkerListener> listener);
+  static void end_socket(WorkerSocket& socket);
 
   net::Loop& loop_;
   SharedState& shared_;
+  const SnapshotReceiver on_unused_;
   AccessLog access_log_;
   WorkerCodecs codecs_;
   base::Random random_;
   HttpDate date_;
   base::Slab<upstream::ServerConnection> server_connections_;
   upstream::PoolContext pool_context_;
-  std::unique_ptr<WorkerSnapshot> snapshot_;
+  std::vector<std::unique_ptr<WorkerSnapshot>> snapshots_;  // the newest last
   base::Slab<Exchange> exchanges_;
   base::Slab<ClientConnection> client_connections_slab_;
   base::IntrusiveList<ClientConnection, ClientConnection> client_connections_;
   base::Slab<PendingConnection> pending_slab_;
   base::IntrusiveList<PendingConnection, PendingConnection> pending_connections_;
-  std::vector<std::unique_ptr<WorkerListener>> listeners_;
+  std::vector<std::unique_ptr<WorkerListener>> listeners_;  // of the newest snapshot
+  std::vector<std::unique_ptr<WorkerListener>> leaving_listeners_;
   net::MemberTimer<Worker, &Worker::resume_accepting> accept_retry_{*this};
   std::function<void()> on_drained_;
   bool accepting_ = false;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "azulb/balance/selector.hpp"
@@ -12,19 +13,21 @@
 #include "azulb/base/random.hpp"
 #include "azulb/net/loop.hpp"
 #include "azulb/proxy/attempt.hpp"
-#include "azulb/proxy/exchange.hpp"
 #include "azulb/proxy/metrics.hpp"
 #include "azulb/proxy/snapshot.hpp"
 #include "azulb/upstream/server_pool.hpp"
 
 namespace azulb::proxy {
 
+class Exchange;
+struct ExchangeWaiting;  // the tag of WorkerUpstream::waiting
+
 /// How often a server that TLS fails with is named in the log.
 inline constexpr std::int64_t tls_warning_interval_ms = 10'000;
 
 /// One server as one worker sees it.
 struct WorkerServer {
-  std::unique_ptr<upstream::ServerPool> pool;
+  std::shared_ptr<upstream::ServerPool> pool;  // the next snapshot's, too, where its settings are the same
   ServerMetrics* metrics = nullptr;
   /// Attempts that wait for a response head: ended early when the server goes down.
   base::IntrusiveList<Attempt, AttemptAwaiting> awaiting;
@@ -34,7 +37,7 @@ struct WorkerServer {
 /// One upstream as one worker sees it.
 struct WorkerUpstream {
   UpstreamSnapshot* snapshot = nullptr;
-  std::unique_ptr<balance::Selector> selector;
+  std::shared_ptr<balance::Selector> selector;  // the next snapshot's, too, where its state is the same
   std::vector<WorkerServer> servers;
   base::IntrusiveList<Exchange, ExchangeWaiting> waiting;  // first come, first served
   net::TimerList* connect_timeout = nullptr;
@@ -55,12 +58,25 @@ struct ListenerRules {
   const tls::ServerContext* tls;  // null: plain text
 };
 
-/// Belongs to its worker's thread.
-class WorkerSnapshot {
+class WorkerSnapshot;
+
+/// Is told of snapshots that nothing uses any more.
+class WorkerSnapshotOwner {
  public:
-  /// What is passed by reference outlives this.
-  WorkerSnapshot(net::Loop& loop, upstream::PoolContext& pool_context, base::Random& random,
-                 std::shared_ptr<Snapshot> snapshot, std::shared_ptr<WorkerMetrics> metrics);
+  virtual ~WorkerSnapshotOwner() = default;
+  /// It may be destroyed; out of all callbacks.
+  virtual void snapshot_unused(WorkerSnapshot& snapshot) = 0;
+};
+
+/// Belongs to its worker's thread. The newest one lives until it is superseded, and any for as long as there
+/// is a SnapshotUse of it.
+class WorkerSnapshot final : private net::Retired {
+ public:
+  /// What is passed by reference outlives this. `earlier`: the one that this replaces, whose pools it takes
+  /// over; null: none.
+  WorkerSnapshot(WorkerSnapshotOwner& owner, net::Loop& loop, upstream::PoolContext& pool_context,
+                 base::Random& random, std::shared_ptr<Snapshot> snapshot,
+                 std::shared_ptr<WorkerMetrics> metrics, WorkerSnapshot* earlier);
   WorkerSnapshot(const WorkerSnapshot&) = delete;
   WorkerSnapshot& operator=(const WorkerSnapshot&) = delete;
 
@@ -72,22 +88,57 @@ class WorkerSnapshot {
   const ListenerRules& listener(std::size_t index) const { return listeners_[index]; }
   WorkerUpstream& upstream(std::size_t index) { return upstreams_[index]; }
 
-  /// A server's health or ejection has changed: waiting exchanges try again, and attempts that wait for an
-  /// answer of a server that went down are ended.
-  void server_changed(std::uint32_t upstream, std::uint32_t server);
+  /// A server's health, ejection or administrative state has changed: waiting exchanges try again, attempts
+  /// that wait for an answer of a server that went down are ended, and one that is not enabled keeps no idle
+  /// connections. Nothing happens if it is no server of this snapshot.
+  void server_changed(const balance::ServerState& server);
+  /// A newer one has taken over what it could: idle connections that it did not are closed, and exchanges
+  /// that wait and have not been tried at any server are routed by the newer one.
+  void supersede();
   /// Closes what the pools hold.
   void close_pools();
+  /// Gives up the snapshot, at the end.
+  std::shared_ptr<Snapshot> take_snapshot() { return std::move(snapshot_); }
 
  private:
+  friend class SnapshotUse;
   void build_listeners();
   void build_upstream(WorkerUpstream& upstream, std::size_t index, upstream::PoolContext& pool_context,
-                      base::Random& random);
+                      base::Random& random, WorkerSnapshot* earlier);
+  void route_waiting_anew(WorkerUpstream& upstream);
+  void end_use() {
+    if (--uses_ == 0 && superseded_) loop_.retire(*this);
+  }
+  void reclaim() override { owner_.snapshot_unused(*this); }
 
+  WorkerSnapshotOwner& owner_;
   net::Loop& loop_;
-  const std::shared_ptr<Snapshot> snapshot_;
+  std::shared_ptr<Snapshot> snapshot_;
   const std::shared_ptr<WorkerMetrics> metrics_;
   std::vector<ListenerRules> listeners_;
   std::vector<WorkerUpstream> upstreams_;  // never grows: its lists can't move
+  std::uint64_t uses_ = 0;
+  bool superseded_ = false;
+};
+
+/// Keeps a WorkerSnapshot. A plain count, as all of it is one thread's.
+class SnapshotUse {
+ public:
+  explicit SnapshotUse(WorkerSnapshot& snapshot) : snapshot_(&snapshot) { ++snapshot.uses_; }
+  SnapshotUse(SnapshotUse&& other) noexcept : snapshot_(std::exchange(other.snapshot_, nullptr)) {}
+  SnapshotUse& operator=(SnapshotUse&& other) noexcept {
+    std::swap(snapshot_, other.snapshot_);
+    return *this;
+  }
+  ~SnapshotUse() {
+    if (snapshot_ != nullptr) snapshot_->end_use();
+  }
+
+  WorkerSnapshot& operator*() const { return *snapshot_; }
+  WorkerSnapshot* operator->() const { return snapshot_; }
+
+ private:
+  WorkerSnapshot* snapshot_;
 };
 
 }  // namespace azulb::proxy

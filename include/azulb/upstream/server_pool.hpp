@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -26,9 +27,11 @@ struct PoolSettings {
   std::uint64_t requests = 0;  // per connection; 0 = unlimited
   int proxy_protocol = 0;      // version of the header that connections begin with; 0 = none
   net::TimerList* write_timeout = nullptr;
-  const tls::ClientContext* tls = nullptr;  // null: plain text
-  std::string tls_name{};                   // what the server must prove to be
-  base::Gauge* idle_gauge = nullptr;        // kept at `idle_count`, if there is one
+  std::shared_ptr<const tls::ClientContext> tls = nullptr;  // null: plain text
+  std::string tls_name{};                                   // what the server must prove to be
+  base::Gauge* idle_gauge = nullptr;                        // kept at `idle_count`, if there is one
+
+  bool operator==(const PoolSettings&) const = default;
 };
 
 /// What the pools of one loop share.
@@ -68,6 +71,7 @@ class ServerPool {
   int connect(ConnectHandler& handler, PrivateConnections* owner = nullptr);
 
   std::uint64_t idle_count() const { return idle_count_; }
+  const PoolSettings& settings() const { return settings_; }
   const base::SocketAddress& address() const { return settings_.address; }
   /// Connections begin with a PROXY header: each client connection needs its own.
   bool speaks_proxy_protocol() const { return settings_.proxy_protocol != 0; }

@@ -127,6 +127,28 @@ class Azulb:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def reload(self, extra=None, text=None):
+        """Writes another configuration (`extra` over that of the start, or the whole as text), has it loaded, and
+        returns what the log says about it."""
+        if text is None:
+            self.config = merge(
+                default_config(self.servers, self.directory, self.port, self.admin_port), merge(self.extra, extra or {})
+            )
+            text = dumps(self.config)
+        self.config_path.write_text(text)
+        before = len(self.stderr())
+        self.signal(signal.SIGHUP)
+        return self.wait_reload(before)
+
+    def wait_reload(self, before=0, timeout=20.0):
+        def outcome():
+            new = self.stderr()[before:]
+            return new if re.search(r"the configuration is (not )?reloaded.*\n", new) else None
+
+        wait_until(outcome, timeout, "the end of the reload")
+        self.admin("/healthz") if "admin" in self.config else None  # the report's last line is out
+        return self.stderr()[before:]
+
     def freeze(self):
         """Stops the process, and waits until every thread of it has stopped; SIGCONT lets it go on."""
         self.signal(signal.SIGSTOP)

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <memory>
 #include <string>
@@ -41,11 +42,14 @@ struct Fixture {
         metrics(std::make_shared<proxy::WorkerMetrics>(snapshot->metric_labels().shape())),
         bound(*net::BoundSocket::bind(*first(base::resolve({.host = "127.0.0.1"}, true)), 16, false)),
         sink(*base::LineSink::open("/dev/null")),
-        worker(loop, snapshot, metrics, shared,
-               proxy::AccessLog(*proxy::AccessLogFormat::compile("json"), {1.0, base::Random(1)},
-                                &sink->add_producer()),
-               {{&bound}}) {
-    worker.start_accepting();
+        worker(loop, shared, nullptr) {
+    proxy::AccessLog log(*proxy::AccessLogFormat::compile("json"), {1.0, base::Random(1)},
+                         &sink->add_producer());
+    worker.apply({.snapshot = snapshot,
+                  .metrics = metrics,
+                  .access_log = std::move(log),
+                  .sockets = {{{1, bound.address(), false, dup(bound.descriptor())}}},
+                  .open_sockets = {1}});
   }
   ~Fixture() {
     worker.abort_all();

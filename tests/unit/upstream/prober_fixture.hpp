@@ -42,7 +42,7 @@ class ScriptedServer : public net::AcceptHandler {
   }
 
   const base::SocketAddress& address() const { return bound_.address(); }
-  void on_accepted(const net::BoundSocket&, int descriptor, const base::SocketAddress&) override {
+  void on_accepted(const base::SocketAddress&, int descriptor, const base::SocketAddress&) override {
     Client& client = clients_.emplace_back(loop_);
     client.handler.when_bytes = [this, &client](std::string_view) {
       if (client.handler.received.ends_with("\r\n\r\n")) answer(client);
@@ -113,6 +113,21 @@ struct ProberFixture {
 
   void add(const base::SocketAddress& address) { addresses.push_back(address); }
 
+  std::vector<upstream::ProbeTarget> targets(balance::UpstreamState& of) {
+    std::vector<upstream::ProbeTarget> targets;
+    for (std::uint32_t index = 0; index < addresses.size(); ++index) {
+      targets.push_back({.upstream = "app",
+                         .upstream_index = 7,
+                         .health = health,
+                         .state = &of,
+                         .server = index,
+                         .address = addresses[index],
+                         .proxy_protocol = proxy_protocol,
+                         .address_text = "app:" + std::to_string(3000 + index)});
+    }
+    return targets;
+  }
+
   void start() {
     std::vector<std::shared_ptr<balance::ServerState>> servers;
     for (const base::SocketAddress& address : addresses) {
@@ -127,18 +142,7 @@ struct ProberFixture {
     balance::UpstreamSettings settings;
     settings.name = "app";
     state.emplace(settings, servers);
-    std::vector<upstream::ProbeTarget> targets;
-    for (std::uint32_t index = 0; index < addresses.size(); ++index) {
-      targets.push_back({.upstream = "app",
-                         .upstream_index = 7,
-                         .health = health,
-                         .state = &*state,
-                         .server = index,
-                         .address = addresses[index],
-                         .proxy_protocol = proxy_protocol,
-                         .address_text = "app:" + std::to_string(3000 + index)});
-    }
-    prober = std::make_unique<upstream::Prober>(loop, std::move(targets),
+    prober = std::make_unique<upstream::Prober>(loop, targets(*state),
                                                 [this](std::uint32_t upstream, std::uint32_t server) {
                                                   CHECK(upstream == 7);
                                                   changes.push_back(server);

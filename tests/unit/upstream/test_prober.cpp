@@ -308,3 +308,46 @@ TEST_CASE("a draining server is checked on; a disabled one is not, and again as 
   CHECK(test::run_until(f.loop, [&] { return f.state->server(1).health() == Health::up; }));
   CHECK(f.changes.size() == 3);
 }
+
+TEST_CASE("with other targets, checks of servers that stay go on, new ones begin, and others end") {
+  Fixture f;
+  f.health.interval = milliseconds(60'000);
+  ScriptedServer stays(f.loop, loopback());
+  ScriptedServer goes(f.loop, loopback());
+  ScriptedServer comes(f.loop, loopback());
+  goes.answers = {};  // its check is under way all the time
+  f.add(goes.address());
+  f.add(stays.address());
+  f.start();
+  REQUIRE(test::run_until(f.loop, [&] { return f.changes.size() == 1 && goes.checks() == 1; }));
+  balance::ServerSettings settings;
+  settings.name = settings.address = "new";
+  settings.checked = true;
+  balance::UpstreamState next(f.state->settings(),
+                              {f.state->shared_server(1), std::make_shared<balance::ServerState>(settings)});
+  f.addresses = {stays.address(), comes.address()};
+  f.changes.clear();
+  f.prober->update(f.targets(next));
+  REQUIRE(test::run_until(f.loop, [&] { return !f.changes.empty(); }));
+  CHECK(f.changes == std::vector<std::uint32_t>{1});
+  CHECK(next.server(1).health() == Health::up);
+  CHECK((stays.checks() == 1 && goes.checks() == 1 && comes.checks() == 1));
+}
+
+TEST_CASE("a check that is under way goes on under the place that its server has then") {
+  Fixture f;
+  ScriptedServer first(f.loop, loopback());
+  ScriptedServer second(f.loop, loopback());
+  first.answers = second.answers = {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", "\r\n"};
+  f.add(first.address());
+  f.add(second.address());
+  f.start();
+  REQUIRE(test::run_until(f.loop, [&] { return second.checks() == 1; }));
+  balance::UpstreamState next(f.state->settings(), {f.state->shared_server(1)});
+  f.addresses = {second.address()};
+  f.changes.clear();
+  f.prober->update(f.targets(next));
+  REQUIRE(test::run_until(f.loop, [&] { return !f.changes.empty(); }));
+  CHECK(f.changes == std::vector<std::uint32_t>{0});
+  CHECK(next.server(0).health() == Health::up);
+}

@@ -1,0 +1,53 @@
+// A reload, on its way from the file to the workers: what it needs, and what became of it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "azulb/base/address.hpp"
+#include "azulb/config/difference.hpp"
+#include "azulb/config/load.hpp"
+#include "azulb/daemon/listener_sockets.hpp"
+#include "azulb/proxy/access_log.hpp"
+#include "azulb/proxy/snapshot.hpp"
+
+namespace azulb::daemon {
+
+/// Reads the configuration anew. Blocking; any thread. Empty: there is no file to read.
+using ConfigSource = std::function<config::LoadResult()>;
+
+/// Why a reload changed nothing.
+struct ReloadFailure {
+  std::vector<config::Diagnostic> diagnostics;  // of the file; as `--check` shows them
+  std::string error;                            // or another reason, if there are none
+
+  /// Ends with a line feed.
+  std::string text() const;
+};
+
+/// What a reload changed; empty: nothing.
+struct ReloadReport {
+  std::vector<config::Change> changes;
+};
+
+using ReloadOutcome = tl::expected<ReloadReport, ReloadFailure>;
+
+/// A configuration with all that takes time done: names are resolved, certificates read, routes compiled.
+struct Preparation {
+  std::shared_ptr<proxy::Snapshot> snapshot;  // not linked yet
+  ListenerAddresses listener_addresses;
+  std::vector<base::SocketAddress> admin_addresses;
+  proxy::AccessLogFormat access_log_format;
+};
+
+/// Blocking; any thread. `earlier`: the snapshot that runs, or null.
+base::Result<Preparation> prepare(config::Config config, const proxy::Snapshot* earlier);
+tl::expected<Preparation, ReloadFailure> prepare(const ConfigSource& source, const proxy::Snapshot* earlier);
+
+/// What a snapshot, which is linked, changes compared with the one before. Main.
+ReloadReport compare(const proxy::Snapshot& before, const proxy::Snapshot& after);
+
+}  // namespace azulb::daemon

@@ -16,7 +16,7 @@ GROUPS = [
     ["base"],
     ["http", "balance", "config", "tls"],
     ["net"],
-    ["http1", "http2"],
+    ["http1", "http2", "discovery"],
     ["upstream"],
     ["proxy"],
     ["admin"],

@@ -1,6 +1,8 @@
 // upstream.NAME.servers
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tables.hpp"
 
 namespace azulb::config {
@@ -52,18 +54,17 @@ void read_server_table(TableReader& table, Server& server, Seen& seen) {
 
 }  // namespace
 
-void read_servers(TableReader& table, std::vector<Server>& servers) {
+void read_servers(TableReader& table, std::vector<Server>& servers, bool may_be_empty) {
   const std::string key = table.path_of("servers");
   const toml::node* node = table.node("servers");
   if (node == nullptr) {
-    // With discover, which is an error of its own, there may be none.
-    if (!table.has("discover") && table.lacks("servers"))
+    if (!may_be_empty && table.lacks("servers"))
       table.report("servers", {"an upstream needs servers", {}, "such as servers = [\"127.0.0.1:3000\"]"});
     return;
   }
   const toml::array* list = node->as_array();
   if (list == nullptr) return table.report_type(*node, key, "a list of servers");
-  if (list->empty()) table.report("servers", {"an upstream needs at least one server"});
+  if (list->empty() && !may_be_empty) table.report("servers", {"an upstream needs at least one server"});
   Seen seen;
   std::size_t number = 0;
   for (const toml::node& element : *list) {
@@ -80,6 +81,18 @@ void read_servers(TableReader& table, std::vector<Server>& servers) {
     } else {
       table.report_type(element, path, "a string or a table");
     }
+  }
+}
+
+void check_servers(TableReader& table, const std::vector<Server>& servers, const Upstream& upstream) {
+  const bool has_unix = std::any_of(servers.begin(), servers.end(),
+                                    [](const Server& server) { return server.address.is_unix; });
+  if (!has_unix) return;
+  if (upstream.health && upstream.health->port != 0)
+    table.report("health", {"\"health.port\" has no meaning for a server on a unix socket"});
+  if (upstream.tls && upstream.tls->verify && upstream.tls->server_name.empty()) {
+    table.report("tls", {"a server on a unix socket has no name that its certificate could prove: set "
+                         "tls.server_name, or tls.verify = false"});
   }
 }
 

@@ -80,23 +80,6 @@ void read_keepalive(TableReader& table, Keepalive& keepalive) {
   table.integer("requests", keepalive.requests, {0, kMostCount});
 }
 
-void check_health_port(TableReader& table, const Upstream& upstream) {
-  const bool has_unix = std::any_of(upstream.servers.begin(), upstream.servers.end(),
-                                    [](const Server& server) { return server.address.is_unix; });
-  if (upstream.health && upstream.health->port != 0 && has_unix) {
-    table.report("health", {"\"health.port\" has no meaning for a server on a unix socket"});
-  }
-}
-
-void check_tls_names(TableReader& table, const Upstream& upstream) {
-  const bool lacks_name = upstream.tls && upstream.tls->verify && upstream.tls->server_name.empty();
-  const bool has_unix = std::any_of(upstream.servers.begin(), upstream.servers.end(),
-                                    [](const Server& server) { return server.address.is_unix; });
-  if (lacks_name && has_unix)
-    table.report("tls", {"a server on a unix socket has no name that its certificate could prove: set "
-                         "tls.server_name, or tls.verify = false"});
-}
-
 }  // namespace
 
 void read_upstream(TableReader& table, Upstream& upstream) {
@@ -108,7 +91,7 @@ void read_upstream(TableReader& table, Upstream& upstream) {
                          {"hash", Balance::hash}});
   read_hash_key(table, upstream.hash_key);
   read_hash_load_factor(table, upstream.hash_load_factor);
-  read_servers(table, upstream.servers);
+  read_servers(table, upstream.servers, table.has("discover"));  // which is an error of its own
   table.choice<Protocol>("protocol", upstream.protocol,
                          {{"http1", Protocol::http1}, {"http2", Protocol::http2}});
   table.text("host_header", upstream.host_header, check_host_header);
@@ -121,8 +104,7 @@ void read_upstream(TableReader& table, Upstream& upstream) {
   table.table("outlier", [&](TableReader& inner) { read_outlier(inner, upstream.outlier); });
   table.table("retry", [&](TableReader& inner) { read_retry(inner, upstream.retry); });
   table.table("tls", [&](TableReader& inner) { read_upstream_tls(inner, upstream.tls.emplace()); });
-  check_health_port(table, upstream);
-  check_tls_names(table, upstream);
+  check_servers(table, upstream.servers, upstream);
   table.unsupported({"slow_start", "max_connections", "panic_threshold", "region", "failover_threshold",
                      "sticky", "discover"});
 }

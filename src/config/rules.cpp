@@ -35,16 +35,6 @@ bool is_label(std::string_view label) {
                      [](char c) { return is_alphanumeric(c) || c == '-' || c == '_'; });
 }
 
-bool is_host_name(std::string_view name) {
-  if (name.size() > kLongestHost) return false;
-  while (true) {
-    const std::size_t dot = name.find('.');
-    if (!is_label(name.substr(0, dot))) return false;
-    if (dot == std::string_view::npos) return true;
-    name.remove_prefix(dot + 1);
-  }
-}
-
 bool is_bracketed_ipv6(std::string_view host) {
   if (!host.starts_with('[') || !host.ends_with(']')) return false;
   host = host.substr(1, host.size() - 2);
@@ -94,6 +84,16 @@ bool has_control_character(std::string_view text) {
     const auto byte = static_cast<unsigned char>(c);
     return byte < 0x20 || byte == 0x7f;
   });
+}
+
+bool is_host_name(std::string_view name) {
+  if (name.size() > kLongestHost) return false;
+  while (true) {
+    const std::size_t dot = name.find('.');
+    if (!is_label(name.substr(0, dot))) return false;
+    if (dot == std::string_view::npos) return true;
+    name.remove_prefix(dot + 1);
+  }
 }
 
 std::optional<Fault> check_name(std::string_view value) {

@@ -18,6 +18,8 @@ std::string to_lower(std::string_view text);
 /// RFC 9110 §5.6.2.
 bool is_token(std::string_view text);
 bool has_control_character(std::string_view text);
+/// Labels of letters, digits, "-" and "_", with dots between.
+bool is_host_name(std::string_view name);
 
 /// The name of a listener, route, upstream or server: not empty, at most 128 bytes, no control characters.
 std::optional<Fault> check_name(std::string_view value);

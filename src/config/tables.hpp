@@ -41,7 +41,9 @@ void read_upstream_tls(TableReader& table, UpstreamTls& tls);
 /// `number` counts from 1.
 void read_route(TableReader& table, std::size_t number, Route& route, Once& names, References& references);
 void read_upstream(TableReader& table, Upstream& upstream);
-void read_servers(TableReader& table, std::vector<Server>& servers);
+void read_servers(TableReader& table, std::vector<Server>& servers, bool may_be_empty);
+/// What the servers of an upstream, wherever they come from, may not be beside its other settings.
+void check_servers(TableReader& table, const std::vector<Server>& servers, const Upstream& upstream);
 void read_health(TableReader& table, Health& health);
 void read_outlier(TableReader& table, Outlier& outlier);
 void read_retry(TableReader& table, Retry& retry);

@@ -258,12 +258,24 @@ struct UpstreamTls {
   bool operator==(const UpstreamTls&) const = default;
 };
 
+/// Where servers come from beside `servers`. `resolver` and `min_ttl` are also for the host names in those.
+struct Discover {
+  std::string dns;       // "app.internal:3000", or "_http._tcp.app.internal"; empty = not used
+  std::string resolver;  // with its port; empty = the system's
+  Milliseconds min_ttl = 1s;
+  std::string file;  // a path; empty = not used
+
+  bool dns_is_service() const { return dns.starts_with('_'); }
+  bool operator==(const Discover&) const = default;
+};
+
 struct Upstream {
   std::string name;
   Balance balance = Balance::round_robin;
   HashKey hash_key;
   double hash_load_factor = 0.0;
-  std::vector<Server> servers;
+  std::vector<Server> servers;  // may be empty where there is something to discover
+  std::optional<Discover> discover;
   std::string host_header = "preserve";  // preserve | upstream | a literal
   Protocol protocol = Protocol::http1;
   int proxy_protocol = 0;  // the version to send; 0 = none

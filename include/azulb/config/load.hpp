@@ -93,6 +93,13 @@ LoadResult load_file(const std::string& path, const LoadOptions& options = {});
 /// order. A syntax error hides what comes after it. Safe on any thread.
 LoadResult load_text(std::string_view text, const std::string& source_name, const LoadOptions& options = {});
 
+/// Reads the list of servers that upstream.discover.file holds: TOML with `servers` as in an upstream where
+/// the name ends in ".toml", else JSON: a list of the same strings and tables, or an object with `servers`.
+/// The list may be empty. `upstream` is the one it is for, whose settings the servers must fit. JSON has no
+/// places: but for its syntax, its diagnostics are about the file as a whole. Variables are not replaced.
+using ServersResult = tl::expected<std::vector<Server>, std::vector<Diagnostic>>;
+ServersResult load_servers(std::string_view text, const std::string& source_name, const Upstream& upstream);
+
 /// The names an access log template may use in braces; the keys of its JSON form.
 const std::vector<std::string_view>& access_log_fields();
 

@@ -1,0 +1,56 @@
+#include "azulb/discovery/discovery.hpp"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace azulb::discovery {
+
+Discovery::Discovery(net::Loop& loop, Observer observer)
+    : loop_(loop), observer_(std::move(observer)), home_(std::make_shared<DnsLookup::Home>()) {}
+
+void Discovery::configure(const std::vector<config::Upstream>& upstreams) {
+  configured_.clear();
+  for (const config::Upstream& upstream : upstreams) {
+    configured_.insert(upstream.name);
+    const auto known = upstreams_.find(upstream.name);
+    if (known == upstreams_.end()) {
+      upstreams_[upstream.name] = std::make_unique<UpstreamServers>(
+          loop_, home_, upstream, [this](const UpstreamServers&) { loop_.defer(notice_); });
+    } else {
+      known->second->configure(upstream);
+    }
+  }
+  loop_.defer(notice_);
+}
+
+bool Discovery::settled() const {
+  return std::all_of(upstreams_.begin(), upstreams_.end(),
+                     [](const auto& entry) { return entry.second->settled(); });
+}
+
+void Discovery::settle_now() {
+  for (const auto& [name, upstream] : upstreams_)
+    upstream->settle_now();
+}
+
+void Discovery::Notice::on_deferred() {
+  // Not by `configure`, which may be called from anywhere: this ends watches of descriptors.
+  std::erase_if(owner_.upstreams_,
+                [this](const auto& entry) { return !owner_.configured_.contains(entry.first); });
+  if (owner_.settled()) owner_.observer_();
+}
+
+ServerLists Discovery::lists() const {
+  ServerLists lists;
+  for (const auto& [name, upstream] : upstreams_)
+    lists[name] = upstream->list();
+  return lists;
+}
+
+std::vector<SourceStatus> Discovery::sources(const std::string& upstream) const {
+  const auto found = upstreams_.find(upstream);
+  return found == upstreams_.end() ? std::vector<SourceStatus>{} : found->second->sources();
+}
+
+}  // namespace azulb::discovery

@@ -36,7 +36,7 @@ UpstreamState::UpstreamState(const UpstreamSettings& settings,
       total_active_(earlier != nullptr ? earlier->total_active_ : std::make_shared<Total>()),
       outlier_(settings_.outlier, servers_),
       retry_budget_(settings_.retry.budget) {
-  AZULB_ASSERT(!servers_.empty() && servers_.size() <= max_servers);
+  AZULB_ASSERT(servers_.size() <= max_servers);
   seen_.resize(servers_.size());
   for (std::uint32_t index = 0; index < server_count(); ++index)
     note_seen(index);

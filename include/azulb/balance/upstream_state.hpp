@@ -57,9 +57,10 @@ Availability availability_of(const UpstreamSummary& summary);
 /// thread only.
 class UpstreamState {
  public:
-  /// Main. `servers`: at least one, at most max_servers; a server may be shared with the UpstreamState of an
-  /// earlier snapshot. An unknown policy name is a programmer's mistake. `earlier`: the same upstream's as of
-  /// then, or null; what still runs under it counts in `total_active`, as it does on the shared servers.
+  /// Main. `servers`: at most max_servers, and none for an upstream that waits to be discovered; a server may
+  /// be shared with the UpstreamState of an earlier snapshot. An unknown policy name is a programmer's
+  /// mistake. `earlier`: the same upstream's as of then, or null; what still runs under it counts in
+  /// `total_active`, as it does on the shared servers.
   UpstreamState(const UpstreamSettings& settings, std::vector<std::shared_ptr<ServerState>> servers,
                 const UpstreamState* earlier = nullptr);
   UpstreamState(const UpstreamState&) = delete;

@@ -127,6 +127,19 @@ TEST_CASE("every policy goes to a server not tried yet while there is one, and t
   }
 }
 
+TEST_CASE("an upstream whose servers are yet to be discovered is down, and no policy chooses from it") {
+  for (const PolicyEntry& entry : policies()) {
+    CAPTURE(entry.name);
+    UpstreamSettings settings = settings_of(std::string(entry.name));
+    settings.hash_load_factor = 1.25;
+    UpstreamState upstream(settings, {});
+    const auto selector = upstream.make_selector(1);
+    CHECK(!selector->choose_and_acquire(Choice{}));
+    CHECK(availability_of(upstream.summary()) == Availability::down);
+    CHECK(upstream.expire_ejections(1000).empty());
+  }
+}
+
 TEST_CASE("every policy skips a server that is ejected under its feet by another thread") {
   for (const PolicyEntry& policy : policies()) {
     CAPTURE(policy.name);

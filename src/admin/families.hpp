@@ -70,6 +70,7 @@ using Families = std::vector<prometheus::MetricFamily>;
 
 void append_http_families(const AdminSources& sources, Families& families);
 void append_server_families(const AdminSources& sources, Families& families);
+void append_discovery_families(const AdminSources& sources, Families& families);
 void append_process_families(const AdminSources& sources, const ProcessUsage& usage, Families& families);
 
 }  // namespace azulb::admin

@@ -54,6 +54,7 @@ std::string metrics_page(const AdminSources& sources, const ProcessUsage& usage)
   Families families;
   append_http_families(sources, families);
   append_server_families(sources, families);
+  append_discovery_families(sources, families);
   append_process_families(sources, usage, families);
   std::ostringstream text;
   prometheus::TextSerializer().Serialize(text, families);

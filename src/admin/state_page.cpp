@@ -63,8 +63,10 @@ Json server_state(const AdminSources& sources, std::size_t upstream, std::size_t
       index < source.health_since_ns.size() ? source.health_since_ns[index] : sources.started_ns;
   const std::string& reason = server.health_tracker().state_reason();
   const std::int64_t until_ms = server.ejected_until_ms();
+  const bool has_source = index < source.server_sources.size();
   Json state = {{"name", server.name()},
                 {"address", server.address()},
+                {"source", has_source ? source.server_sources[index] : "servers"},
                 {"weight", server.weight()},
                 {"configured_weight", server.configured_weight()},
                 {"admin_state", balance::to_string(server.admin_state())},

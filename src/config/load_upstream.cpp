@@ -91,7 +91,10 @@ void read_upstream(TableReader& table, Upstream& upstream) {
                          {"hash", Balance::hash}});
   read_hash_key(table, upstream.hash_key);
   read_hash_load_factor(table, upstream.hash_load_factor);
-  read_servers(table, upstream.servers, table.has("discover"));  // which is an error of its own
+  table.table("discover", [&](TableReader& inner) {
+    read_discover(inner, upstream.discover.emplace(), table.has("servers"));
+  });
+  read_servers(table, upstream.servers, upstream.discover.has_value());
   table.choice<Protocol>("protocol", upstream.protocol,
                          {{"http1", Protocol::http1}, {"http2", Protocol::http2}});
   table.text("host_header", upstream.host_header, check_host_header);
@@ -105,8 +108,8 @@ void read_upstream(TableReader& table, Upstream& upstream) {
   table.table("retry", [&](TableReader& inner) { read_retry(inner, upstream.retry); });
   table.table("tls", [&](TableReader& inner) { read_upstream_tls(inner, upstream.tls.emplace()); });
   check_servers(table, upstream.servers, upstream);
-  table.unsupported({"slow_start", "max_connections", "panic_threshold", "region", "failover_threshold",
-                     "sticky", "discover"});
+  table.unsupported(
+      {"slow_start", "max_connections", "panic_threshold", "region", "failover_threshold", "sticky"});
 }
 
 }  // namespace azulb::config

@@ -42,6 +42,7 @@ void read_upstream_tls(TableReader& table, UpstreamTls& tls);
 void read_route(TableReader& table, std::size_t number, Route& route, Once& names, References& references);
 void read_upstream(TableReader& table, Upstream& upstream);
 void read_servers(TableReader& table, std::vector<Server>& servers, bool may_be_empty);
+void read_discover(TableReader& table, Discover& discover, bool has_servers);
 /// What the servers of an upstream, wherever they come from, may not be beside its other settings.
 void check_servers(TableReader& table, const std::vector<Server>& servers, const Upstream& upstream);
 void read_health(TableReader& table, Health& health);

@@ -12,6 +12,7 @@
 #include "azulb/daemon/control_commands.hpp"
 #include "azulb/daemon/demo.hpp"
 #include "azulb/daemon/explain_command.hpp"
+#include "azulb/daemon/name_resolution.hpp"
 #include "azulb/daemon/process.hpp"
 #include "azulb/daemon/proxy_command.hpp"
 #include "azulb/tls/files.hpp"
@@ -74,6 +75,8 @@ int run_file(const std::string& path, bool only_check) {
     return serve(std::move(*config), [path] { return config::load_file(path, load_options()); });
   fmt::print("{}: the configuration is valid ({} listeners, {} routes, {} upstreams)\n", path,
              config->listeners.size(), config->routes.size(), config->upstreams.size());
+  std::fflush(stdout);
+  static_cast<void>(look_up_servers(*config));
   return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "azulb/admin/explain_page.hpp"
 #include "azulb/config/load.hpp"
 #include "azulb/daemon/control_commands.hpp"
+#include "azulb/daemon/name_resolution.hpp"
 #include "control_target.hpp"
 
 namespace azulb::daemon {
@@ -35,7 +36,8 @@ Asked explain_file(const std::string& path, const proxy::AskedRequest& asked) {
   if (!config)
     return tl::unexpected(
         Refusal{control_usage, "the configuration is not valid:\n" + config::render(config.error())});
-  const auto snapshot = proxy::Snapshot::build(*std::move(config));
+  const discovery::ServerLists servers = look_up_servers(*config);
+  const auto snapshot = proxy::Snapshot::build(*std::move(config), servers);
   if (!snapshot) return tl::unexpected(Refusal{control_usage, snapshot.error().message});
   for (std::size_t index = 0; index < (*snapshot)->upstream_count(); ++index) {
     balance::UpstreamState& state = *(*snapshot)->upstream(index).state;

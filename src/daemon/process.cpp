@@ -55,7 +55,8 @@ base::Result<void> Process::start(config::Config config, ConfigSource source) {
   signals_.listen({SIGTERM, SIGINT, SIGUSR1, SIGHUP}, [this](int number) { on_signal(number); });
   started_ns_ = base::wall_clock_ns();
   source_ = std::move(source);
-  auto prepared = prepare(std::move(config), nullptr);
+  if (!resolve_at_start(config)) return base::failure("ended by a signal before it was ready");
+  auto prepared = prepare(std::move(config), discovery_.lists(), nullptr);
   if (!prepared) return tl::unexpected<base::Error>(prepared.error());
   auto access_log = base::LineSink::open("off");
   if (!access_log) return tl::unexpected<base::Error>(access_log.error());
@@ -178,6 +179,10 @@ void Process::run() {
 }
 
 void Process::on_signal(int number) {
+  if (snapshot_ == nullptr) {  // still resolving names
+    interrupted_ = interrupted_ || number == SIGTERM || number == SIGINT;
+    return;
+  }
   if (number == SIGUSR1) return reopen_logs();
   if (number == SIGHUP) return reload(nullptr);
   if (draining_) {
@@ -235,7 +240,11 @@ admin::AdminSources Process::admin_sources() const {
   sources.workers = workers_.metrics();
   sources.descriptor_table_threads = workers_.descriptor_table_threads();
   for (std::size_t index = 0; index < snapshot_->upstream_count(); ++index) {
-    sources.upstreams.push_back({snapshot_->upstream(index).state, health_since_ns_[index]});
+    const proxy::UpstreamSnapshot& upstream = snapshot_->upstream(index);
+    sources.upstreams.push_back({.state = upstream.state,
+                                 .health_since_ns = health_since_ns_[index],
+                                 .server_sources = upstream.sources,
+                                 .discovered = discovery_.sources(upstream.config->name)});
   }
   sources.access_log = access_log_.get();
   sources.token = snapshot_->config().admin->token;

@@ -8,6 +8,7 @@
 #include "azulb/base/clock.hpp"
 #include "azulb/base/log.hpp"
 #include "azulb/daemon/descriptor_limit.hpp"
+#include "azulb/daemon/name_resolution.hpp"
 #include "azulb/daemon/privileges.hpp"
 #include "azulb/daemon/process.hpp"
 #include "in_context.hpp"
@@ -73,21 +74,28 @@ base::Result<Process::Resources> Process::open_resources(const Preparation& prep
 }
 
 ReloadReport Process::take_effect(Preparation prepared, Resources resources) {
-  const std::shared_ptr<proxy::Snapshot> earlier = std::exchange(snapshot_, std::move(prepared.snapshot));
-  snapshot_->link(earlier.get());
-  const config::Config& config = snapshot_->config();
+  const std::shared_ptr<proxy::Snapshot> earlier = snapshot_;
+  const config::Config& config = prepared.snapshot->config();
   if (earlier == nullptr || earlier->config().process.max_connections != config.process.max_connections)
     raise_descriptor_limit(config.process.max_connections);
   if (resources.access_log) access_log_->redirect(std::move(*resources.access_log));
   sockets_ = std::move(resources.sockets);
-  workers_.apply(snapshot_, sockets_, prepared.access_log_format, *access_log_);
+  servers_ = std::move(prepared.servers);
+  adopt(std::move(prepared.snapshot), prepared.access_log_format);
   refresh_stapled_responses();  // of certificates that are new nothing is stapled before
-  update_health_checks(earlier.get());
   if (admin_ != nullptr && (!config.admin || resources.admin_sockets)) retire_admin();
   if (resources.admin_sockets) start_admin(std::move(*resources.admin_sockets));
   if (earlier == nullptr) return {};
-  earlier_snapshots_.push_back(earlier);
   return compare(*earlier, *snapshot_);
+}
+
+/// The one way in which a snapshot becomes the one that holds.
+void Process::adopt(std::shared_ptr<proxy::Snapshot> snapshot, const proxy::AccessLogFormat& format) {
+  const std::shared_ptr<proxy::Snapshot> earlier = std::exchange(snapshot_, std::move(snapshot));
+  snapshot_->link(earlier.get());
+  workers_.apply(snapshot_, sockets_, format, *access_log_);
+  update_health_checks(earlier.get());
+  if (earlier != nullptr) earlier_snapshots_.push_back(earlier);
 }
 
 void Process::update_health_checks(const proxy::Snapshot* earlier) {
@@ -130,11 +138,36 @@ void Process::begin_reload() {
   if (draining_) return refuse("azulb is draining, and about to end");
   if (!source_) return refuse("azulb runs without a configuration file");
   service_manager_.reloading();
-  background_.run([this, source = source_, earlier = snapshot_]() -> Background::Follow {
+  background_.run([this, source = source_]() -> Background::Follow {
     // (`this` is for main alone, which is there if anything follows.)
-    auto prepared =
-        std::make_shared<tl::expected<Preparation, ReloadFailure>>(prepare(source, earlier.get()));
-    return [this, prepared] { reload_prepared(std::move(*prepared)); };
+    auto loaded = std::make_shared<config::LoadResult>(source());
+    return [this, loaded] { reload_loaded(std::move(*loaded)); };
+  });
+}
+
+void Process::reload_loaded(config::LoadResult loaded) {
+  if (!loaded)
+    return reload_prepared(tl::unexpected(ReloadFailure{.diagnostics = loaded.error(), .error = {}}));
+  reload_config_ = std::move(*loaded);
+  discovery_.configure(reload_config_->upstreams);
+  loop_.timers().list(resolve_limit).start(resolve_timer_);
+}
+
+/// When discovery has settled, or nobody wants to wait any longer.
+void Process::reload_resolved() {
+  resolve_timer_.stop();
+  discovery_.settle_now();
+  auto config = std::make_shared<config::Config>(std::move(*reload_config_));
+  reload_config_.reset();
+  background_.run([this, config, servers = discovery_.lists(), earlier = snapshot_]() -> Background::Follow {
+    auto prepared = prepare(std::move(*config), servers, earlier.get());
+    auto outcome = std::make_shared<tl::expected<Preparation, ReloadFailure>>();
+    if (prepared) {
+      *outcome = std::move(*prepared);
+    } else {
+      *outcome = tl::unexpected(ReloadFailure{.diagnostics = {}, .error = prepared.error().message});
+    }
+    return [this, outcome] { reload_prepared(std::move(*outcome)); };
   });
 }
 
@@ -168,7 +201,9 @@ void Process::reload_ended(const ReloadOutcome& outcome) {
   for (const ReloadObserver& observer : std::exchange(reloads_under_way_, {})) {
     if (observer) observer(outcome);
   }
-  if (!reloads_asked_for_.empty()) begin_reload();
+  if (!reloads_asked_for_.empty()) return begin_reload();
+  discovery_.configure(snapshot_->config().upstreams);  // after a failure: as before
+  adopt_servers();
 }
 
 }  // namespace azulb::daemon

@@ -64,7 +64,8 @@ std::string ReloadFailure::text() const {
   return diagnostics.empty() ? error + '\n' : config::render(diagnostics);
 }
 
-base::Result<Preparation> prepare(config::Config config, const proxy::Snapshot* earlier) {
+base::Result<Preparation> prepare(config::Config config, discovery::ServerLists servers,
+                                  const proxy::Snapshot* earlier) {
   Preparation prepared;
   auto addresses = resolve_listeners(config);
   if (!addresses) return tl::unexpected(addresses.error());
@@ -77,18 +78,11 @@ base::Result<Preparation> prepare(config::Config config, const proxy::Snapshot* 
   auto format = proxy::AccessLogFormat::compile(config.access_log.format);
   if (!format) return tl::unexpected(in_context("access_log.format", format.error()));
   prepared.access_log_format = std::move(*format);
-  auto snapshot = proxy::Snapshot::prepare(std::move(config), earlier);
+  auto snapshot = proxy::Snapshot::prepare(std::move(config), servers, earlier);
   if (!snapshot) return tl::unexpected<base::Error>(snapshot.error());
   prepared.snapshot = std::move(*snapshot);
+  prepared.servers = std::move(servers);
   return prepared;
-}
-
-tl::expected<Preparation, ReloadFailure> prepare(const ConfigSource& source, const proxy::Snapshot* earlier) {
-  auto config = source();
-  if (!config) return tl::unexpected(ReloadFailure{.diagnostics = config.error(), .error = {}});
-  auto prepared = prepare(std::move(*config), earlier);
-  if (!prepared) return tl::unexpected(ReloadFailure{.diagnostics = {}, .error = prepared.error().message});
-  return std::move(*prepared);
 }
 
 ReloadReport compare(const proxy::Snapshot& before, const proxy::Snapshot& after) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "azulb/base/log.hpp"
@@ -252,6 +253,7 @@ void UpstreamServers::add_discovered(ServerList& list) const {
 
 /// Of the best priority of which anything resolves; the others stand by for that.
 void UpstreamServers::add_services(ServerList& list, const std::string& source) const {
+  if (service_.watch == nullptr) return;  // not asked for yet
   ListBuilder builder(list);
   std::optional<std::uint16_t> priority;
   for (const ServiceRecord& service : service_.watch->records().services) {

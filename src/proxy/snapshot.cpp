@@ -25,6 +25,12 @@ tls::ServerSettings server_tls_settings(const config::Listener& listener) {
   return settings;
 }
 
+const discovery::ServerList& list_of(const discovery::ServerLists& lists, const std::string& upstream) {
+  static const discovery::ServerList none;
+  const auto found = lists.find(upstream);
+  return found == lists.end() ? none : found->second;
+}
+
 }  // namespace
 
 base::Result<void> Snapshot::build_listener_tls(const config::Listener& listener, const Snapshot* earlier) {
@@ -62,31 +68,50 @@ MetricLabels Snapshot::metric_labels() const {
   return labels;
 }
 
-base::Result<std::shared_ptr<Snapshot>> Snapshot::build(config::Config config) {
-  auto snapshot = prepare(std::move(config), nullptr);
+base::Result<std::shared_ptr<Snapshot>> Snapshot::build(config::Config config,
+                                                        const discovery::ServerLists& servers) {
+  auto snapshot = prepare(std::move(config), servers, nullptr);
   if (snapshot) (*snapshot)->link(nullptr);
   return snapshot;
 }
 
-base::Result<std::shared_ptr<Snapshot>> Snapshot::prepare(config::Config config, const Snapshot* earlier) {
+base::Result<std::shared_ptr<Snapshot>> Snapshot::prepare(config::Config config,
+                                                          const discovery::ServerLists& servers,
+                                                          const Snapshot* earlier) {
   std::shared_ptr<Snapshot> snapshot(new Snapshot(std::move(config)));
   for (const config::Listener& listener : snapshot->config_.listeners) {
     if (auto built = snapshot->build_listener_tls(listener, earlier); !built)
       return tl::unexpected<base::Error>(built.error());
   }
   for (const config::Upstream& upstream : snapshot->config_.upstreams) {
-    const auto index = static_cast<std::uint32_t>(snapshot->upstreams_.size());
     auto built = UpstreamSnapshot::build(
-        upstream, index, earlier != nullptr ? earlier->find_upstream(upstream.name) : nullptr);
+        upstream, static_cast<std::uint32_t>(snapshot->upstreams_.size()), list_of(servers, upstream.name),
+        earlier != nullptr ? earlier->find_upstream(upstream.name) : nullptr);
     if (!built) return tl::unexpected<base::Error>(built.error());
-    snapshot->upstream_indices_.emplace(upstream.name, index);
     snapshot->upstreams_.push_back(std::move(*built));
   }
-  for (const config::Route& route : snapshot->config_.routes) {
-    const UpstreamSnapshot* const target = snapshot->find_upstream(route.upstream);
-    snapshot->route_upstreams_.push_back(target != nullptr ? target->index : no_upstream);
-  }
+  snapshot->find_upstreams();
   return snapshot;
+}
+
+std::shared_ptr<Snapshot> Snapshot::with_servers(const discovery::ServerLists& servers) const {
+  std::shared_ptr<Snapshot> snapshot(new Snapshot(config_));
+  snapshot->listener_tls_ = listener_tls_;
+  for (const auto& upstream : upstreams_) {
+    const config::Upstream& config = snapshot->config_.upstreams[upstream->index];
+    snapshot->upstreams_.push_back(upstream->with_servers(config, list_of(servers, config.name)));
+  }
+  snapshot->find_upstreams();
+  return snapshot;
+}
+
+void Snapshot::find_upstreams() {
+  for (const auto& upstream : upstreams_)
+    upstream_indices_.emplace(upstream->config->name, upstream->index);
+  for (const config::Route& route : config_.routes) {
+    const UpstreamSnapshot* const target = find_upstream(route.upstream);
+    route_upstreams_.push_back(target != nullptr ? target->index : no_upstream);
+  }
 }
 
 void Snapshot::link(const Snapshot* earlier) {

@@ -42,11 +42,11 @@ balance::UpstreamSettings upstream_settings(const config::Upstream& upstream) {
   };
 }
 
-balance::ServerSettings server_settings(const config::Upstream& upstream, const config::Server& server,
-                                        const base::SocketAddress& address, bool one_of_several) {
+balance::ServerSettings server_settings(const config::Upstream& upstream,
+                                        const discovery::FoundServer& server) {
   balance::ServerSettings settings;
-  settings.address = address.text();
-  settings.name = one_of_several ? server.name + "/" + settings.address : server.name;
+  settings.address = server.address.text();
+  settings.name = server.name;
   settings.weight = server.weight;
   if (upstream.health) {
     settings.checked = true;
@@ -75,32 +75,37 @@ tls::ClientSettings client_tls_settings(const config::Upstream& upstream) {
 
 base::Result<std::unique_ptr<UpstreamSnapshot>> UpstreamSnapshot::build(const config::Upstream& config,
                                                                         std::uint32_t index,
+                                                                        const discovery::ServerList& servers,
                                                                         const UpstreamSnapshot* earlier) {
-  auto built = std::make_unique<UpstreamSnapshot>();
-  built->config = &config;
-  built->index = index;
-  built->host_header = host_header_of(config);
+  std::unique_ptr<UpstreamSnapshot> built = make(config, index, servers);
   if (config.tls) {
     auto context =
         tls::ClientContext::build(client_tls_settings(config), earlier != nullptr ? earlier->tls : nullptr);
     if (!context) return base::failure("upstream " + config.name + ": tls: " + context.error().message);
     built->tls = std::move(*context);
   }
-  for (const config::Server& server : config.servers) {
-    const auto addresses = base::resolve(server.address, false);
-    if (!addresses) {
-      return base::failure(
-          "upstream " + config.name + ": server " + server.name + ": " + addresses.error().message,
-          addresses.error().system_error);
-    }
-    for (const base::SocketAddress& address : *addresses) {
-      built->addresses.push_back(address);
-      if (config.tls) {
-        const std::string& name = config.tls->server_name;
-        built->tls_names.push_back(name.empty() && !server.address.is_unix ? server.address.host : name);
-      }
-      built->servers.push_back(server_settings(config, server, address, addresses->size() > 1));
-    }
+  return built;
+}
+
+std::unique_ptr<UpstreamSnapshot> UpstreamSnapshot::with_servers(const config::Upstream& same_config,
+                                                                 const discovery::ServerList& others) const {
+  std::unique_ptr<UpstreamSnapshot> built = make(same_config, index, others);
+  built->tls = tls;
+  return built;
+}
+
+std::unique_ptr<UpstreamSnapshot> UpstreamSnapshot::make(const config::Upstream& config, std::uint32_t index,
+                                                         const discovery::ServerList& servers) {
+  auto built = std::make_unique<UpstreamSnapshot>();
+  built->config = &config;
+  built->index = index;
+  built->host_header = host_header_of(config);
+  for (const discovery::FoundServer& server : servers) {
+    built->addresses.push_back(server.address);
+    if (config.tls)
+      built->tls_names.push_back(config.tls->server_name.empty() ? server.host : config.tls->server_name);
+    built->servers.push_back(server_settings(config, server));
+    built->sources.push_back(server.source);
   }
   return built;
 }

@@ -7,6 +7,7 @@ import pytest
 
 from support.azulb import BINARY, ROOT, Azulb
 from support.certificates import Certificates
+from support.dnsmasq import Dnsmasq
 from support.http2 import Http2Client
 from support.programs import CrystalApp, HAProxy, Nginx, build_crystal_app
 from support.scripted_server import ScriptedServer
@@ -192,6 +193,14 @@ def nginx(tmp_path):
 def haproxy(tmp_path):
     """Factory: haproxy("server a 127.0.0.1:1 send-proxy") starts a HAProxy with that server."""
     start, closer = _program_factory(HAProxy, tmp_path)
+    yield start
+    closer.close()
+
+
+@pytest.fixture
+def dnsmasq(tmp_path):
+    """Factory: dnsmasq({"app.test": ["127.0.0.2"]}, ttl=1, options=["srv-host=…"]) starts a DNS server."""
+    start, closer = _program_factory(Dnsmasq, tmp_path)
     yield start
     closer.close()
 

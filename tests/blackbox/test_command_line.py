@@ -191,7 +191,7 @@ def test_a_syntax_error_names_its_place(tmp_path):
     "text",
     [
         '[[route]]\nupstream = "app"\nmirror = "app"\n',
-        '[upstream.app.discover]\ndns = "app:1"\n',
+        '[upstream.app.sticky]\ncookie = "a"\n',
         '[[upstream.x.servers]]\naddress = "127.0.0.1:1"\nbackup = true\n',
         '[upstream.x]\nservers = ["127.0.0.1:1"]\nslow_start = "5s"\n',
         '[upstream.x]\nservers = ["127.0.0.1:1"]\nbalance = "least_time"\n',
@@ -260,11 +260,6 @@ def test_a_directory_instead_of_a_file(tmp_path):
 def test_a_log_that_cannot_be_opened(tmp_path):
     text = GOOD.replace("8080", str(free_port())) + '[access_log]\noutput = "/no/such/directory/access.log"\n'
     assert "/no/such/directory/access.log" in start_error(tmp_path, text)
-
-
-def test_a_server_name_that_does_not_resolve(tmp_path):
-    text = GOOD.replace("8080", str(free_port())).replace("127.0.0.1:3001", "no-such-host.invalid:3001")
-    assert "no-such-host.invalid" in start_error(tmp_path, text)
 
 
 def test_an_address_that_is_not_ours(tmp_path):

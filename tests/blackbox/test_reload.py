@@ -315,7 +315,6 @@ def test_a_configuration_with_errors_changes_nothing(azulb, scripted):
 
 
 @pytest.mark.parametrize("extra, reason", [
-    ({"upstream": {"app": {"servers": ["no.such.host.invalid:80"]}}}, "no.such.host.invalid"),
     ({"access_log": {"output": "/no/such/directory/log"}}, "/no/such/directory/log"),
     ({"log": {"output": "/no/such/directory/log"}}, "/no/such/directory/log"),
 ])

@@ -9,6 +9,7 @@
 #include "azulb/balance/upstream_state.hpp"
 #include "azulb/base/line_sink.hpp"
 #include "azulb/config/config.hpp"
+#include "azulb/discovery/upstream_servers.hpp"
 #include "azulb/proxy/metrics.hpp"
 #include "azulb/proxy/snapshot.hpp"
 
@@ -18,6 +19,8 @@ struct UpstreamSource {
   std::shared_ptr<const balance::UpstreamState> state;
   /// Per server: wall clock nanoseconds of its last change of health, or of the start.
   std::vector<std::int64_t> health_since_ns;
+  std::vector<std::string> server_sources = {};          // per server: discovery::FoundServer::source
+  std::vector<discovery::SourceStatus> discovered = {};  // what is asked or watched for servers
 };
 
 struct AdminSources {

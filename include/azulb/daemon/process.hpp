@@ -24,6 +24,7 @@
 #include "azulb/daemon/signals.hpp"
 #include "azulb/daemon/watchdog.hpp"
 #include "azulb/daemon/workers.hpp"
+#include "azulb/discovery/discovery.hpp"
 #include "azulb/net/loop.hpp"
 #include "azulb/proxy/snapshot.hpp"
 #include "azulb/upstream/prober.hpp"
@@ -90,13 +91,23 @@ class Process final : private admin::Control {
   base::Result<Resources> open_resources(const Preparation& prepared, InheritedSockets& inherited) const;
   ReloadReport take_effect(Preparation prepared, Resources resources);
   void update_health_checks(const proxy::Snapshot* earlier);
+  void adopt(std::shared_ptr<proxy::Snapshot> snapshot, const proxy::AccessLogFormat& format);
   void begin_reload();
+  void reload_loaded(config::LoadResult loaded);
+  void reload_resolved();
   void reload_prepared(tl::expected<Preparation, ReloadFailure> prepared);
   ReloadOutcome apply_reload(tl::expected<Preparation, ReloadFailure> prepared);
   void reload_ended(const ReloadOutcome& outcome);
 
+  // process_discovery.cpp
+  bool resolve_at_start(const config::Config& config);
+  void discovered();
+  void adopt_servers();
+
   net::Loop loop_;
   ConfigSource source_;
+  discovery::Discovery discovery_{loop_, [this] { discovered(); }};
+  discovery::ServerLists servers_;  // that the snapshot is made with
   std::shared_ptr<proxy::Snapshot> snapshot_;
   std::vector<std::weak_ptr<proxy::Snapshot>> earlier_snapshots_;  // that exchanges may still go by
   std::unique_ptr<base::LineSink> access_log_;
@@ -113,10 +124,13 @@ class Process final : private admin::Control {
   Background background_{loop_};
   std::vector<ReloadObserver> reloads_under_way_;
   std::vector<ReloadObserver> reloads_asked_for_;
+  std::optional<config::Config> reload_config_;  // whose names are being resolved
+  net::MemberTimer<Process, &Process::reload_resolved> resolve_timer_{*this};
   net::MemberTimer<Process, &Process::on_tick> tick_{*this};
   net::MemberTimer<Process, &Process::refresh_stapled_responses> staple_timer_{*this};
   net::MemberTimer<Process, &Process::end> drain_timer_{*this};
   std::int64_t started_ns_ = 0;
+  bool interrupted_ = false;  // by a signal, before anything ran
   bool draining_ = false;
   bool ended_ = false;
 };

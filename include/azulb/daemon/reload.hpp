@@ -38,14 +38,15 @@ using ReloadOutcome = tl::expected<ReloadReport, ReloadFailure>;
 /// A configuration with all that takes time done: names are resolved, certificates read, routes compiled.
 struct Preparation {
   std::shared_ptr<proxy::Snapshot> snapshot;  // not linked yet
+  discovery::ServerLists servers;             // that the snapshot is made with
   ListenerAddresses listener_addresses;
   std::vector<base::SocketAddress> admin_addresses;
   proxy::AccessLogFormat access_log_format;
 };
 
 /// Blocking; any thread. `earlier`: the snapshot that runs, or null.
-base::Result<Preparation> prepare(config::Config config, const proxy::Snapshot* earlier);
-tl::expected<Preparation, ReloadFailure> prepare(const ConfigSource& source, const proxy::Snapshot* earlier);
+base::Result<Preparation> prepare(config::Config config, discovery::ServerLists servers,
+                                  const proxy::Snapshot* earlier);
 
 /// What a snapshot, which is linked, changes compared with the one before. Main.
 ReloadReport compare(const proxy::Snapshot& before, const proxy::Snapshot& after);

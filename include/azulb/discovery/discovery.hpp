@@ -16,9 +16,6 @@
 
 namespace azulb::discovery {
 
-/// By the upstream's name.
-using ServerLists = std::map<std::string, ServerList>;
-
 /// The loop's thread only; the loop outlives it.
 class Discovery {
  public:

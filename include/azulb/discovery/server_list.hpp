@@ -2,6 +2,7 @@
 // was found beside it.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,5 +22,8 @@ struct FoundServer {
 
 /// Each address once. In an order that depends only on what there is, not on when and how it was told.
 using ServerList = std::vector<FoundServer>;
+
+/// By the upstream's name.
+using ServerLists = std::map<std::string, ServerList>;
 
 }  // namespace azulb::discovery

@@ -27,11 +27,16 @@ struct ServerPlace {
 
 class Snapshot {
  public:
-  /// All at once, for the first one. The error names the server or the file, and the remedy.
-  static base::Result<std::shared_ptr<Snapshot>> build(config::Config config);
-  /// What may fail and take time (names, files): blocking, any thread. TLS contexts whose files have not
-  /// changed are `earlier`'s, which may be null. `link` must follow.
-  static base::Result<std::shared_ptr<Snapshot>> prepare(config::Config config, const Snapshot* earlier);
+  /// All at once, for the first one. The error names the file, and the remedy.
+  static base::Result<std::shared_ptr<Snapshot>> build(config::Config config,
+                                                       const discovery::ServerLists& servers);
+  /// What may fail and take time (files): blocking, any thread. TLS contexts whose files have not changed are
+  /// `earlier`'s, which may be null. An upstream that has no list has no servers. `link` must follow.
+  static base::Result<std::shared_ptr<Snapshot>> prepare(config::Config config,
+                                                         const discovery::ServerLists& servers,
+                                                         const Snapshot* earlier);
+  /// This one with other servers, and not a file read anew. `link` must follow.
+  std::shared_ptr<Snapshot> with_servers(const discovery::ServerLists& servers) const;
   /// Main, once: makes the running state, taking over what goes on of `earlier`, the snapshot that this one
   /// replaces now. From here on the weights are the new ones.
   void link(const Snapshot* earlier);
@@ -62,6 +67,7 @@ class Snapshot {
  private:
   explicit Snapshot(config::Config config) : config_(std::move(config)), router_(config_) {}
   base::Result<void> build_listener_tls(const config::Listener& listener, const Snapshot* earlier);
+  void find_upstreams();
 
   const config::Config config_;
   const Router router_;

@@ -13,6 +13,7 @@
 #include "azulb/base/address.hpp"
 #include "azulb/base/result.hpp"
 #include "azulb/config/config.hpp"
+#include "azulb/discovery/server_list.hpp"
 #include "azulb/tls/client_context.hpp"
 
 namespace azulb::proxy {
@@ -21,11 +22,15 @@ namespace azulb::proxy {
 enum class HostHeader : std::uint8_t { preserve, server, literal };
 
 struct UpstreamSnapshot {
-  /// Resolves the servers' names and reads certificates: blocking, any thread. A name with several addresses
-  /// stands for as many servers. `earlier`: the upstream of that name so far, or null. `link` must follow.
+  /// Reads certificates: blocking, any thread. `earlier`: the upstream of that name so far, or null. `link`
+  /// must follow, as after `with_servers`.
   static base::Result<std::unique_ptr<UpstreamSnapshot>> build(const config::Upstream& config,
                                                                std::uint32_t index,
+                                                               const discovery::ServerList& servers,
                                                                const UpstreamSnapshot* earlier);
+  /// As this one, with other servers.
+  std::unique_ptr<UpstreamSnapshot> with_servers(const config::Upstream& same_config,
+                                                 const discovery::ServerList& others) const;
   /// Main, just before the snapshot takes effect: makes the running state. Of `earlier` go on, with their
   /// health, ejections and counts, the servers with the same name, address and checks; and where nothing has
   /// changed that balancing knows of, the state as a whole.
@@ -38,6 +43,7 @@ struct UpstreamSnapshot {
   std::vector<balance::ServerSettings> servers;
   std::vector<base::SocketAddress> addresses;
   std::vector<std::string> tls_names;             // what each must prove to be; empty without TLS
+  std::vector<std::string> sources;               // what each comes from: discovery::FoundServer::source
   std::shared_ptr<tls::ClientContext> tls;        // null: plain text
   std::shared_ptr<balance::UpstreamState> state;  // null until `link`
   /// Requests of all workers that wait for a server; bounded by config->queue. Any thread.
@@ -47,6 +53,8 @@ struct UpstreamSnapshot {
   std::optional<std::uint32_t> earlier_index;  // of the upstream itself
 
  private:
+  static std::unique_ptr<UpstreamSnapshot> make(const config::Upstream& config, std::uint32_t index,
+                                                const discovery::ServerList& servers);
   void find_earlier_servers(const UpstreamSnapshot& earlier);
   bool has_checks_of(const UpstreamSnapshot& earlier) const;
   bool keeps_state_of(const UpstreamSnapshot& earlier,

@@ -78,6 +78,21 @@ TEST_CASE("a duration histogram is cumulative, in seconds, and ends at infinity"
   CHECK(samples.at("http_request_duration_seconds_count") == 3);
 }
 
+TEST_CASE("each source of servers tells how it fares, one without a success since when azulb runs") {
+  AdminFixture azulb;
+  azulb::discovery::SourceStatus good{.source = "dns app.internal:3000", .health = {}, .servers = 3};
+  good.health.failures = 2;
+  good.health.last_success_ms = azulb.sources.monotonic_ms - 1500;
+  azulb.sources.upstreams[0].discovered = {good, {.source = "file /gone", .health = {}, .servers = 0}};
+  const auto samples = samples_of(metrics_page(azulb.sources, {}));
+  const std::string dns = R"({upstream="app",source="dns app.internal:3000"})";
+  CHECK(samples.at("azulb_discovery_servers" + dns) == 3);
+  CHECK(samples.at("azulb_discovery_failures_total" + dns) == 2);
+  CHECK(samples.at("azulb_discovery_last_success_age_seconds" + dns) == 1.5);
+  CHECK(samples.at(R"(azulb_discovery_last_success_age_seconds{upstream="app",source="file /gone"})") ==
+        61.5);
+}
+
 TEST_CASE("a route whose first request is still under way is shown") {
   AdminFixture azulb;
   CHECK(samples_of(metrics_page(azulb.sources, {}))

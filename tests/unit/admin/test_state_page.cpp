@@ -42,6 +42,7 @@ TEST_CASE("the state tells of every server what it is, why and since when") {
   azulb.upstream->record_check(1, false, "connection refused \xff");
   azulb.sources.upstreams[0].health_since_ns = {azulb.sources.started_ns,
                                                 azulb.sources.started_ns + 2'000'000'000};
+  azulb.sources.upstreams[0].server_sources = {"dns app.internal:3000", "servers"};
   azulb.upstream->acquire(0);
   azulb.first_worker->server(0, 0).requests.add(4);
   azulb.second_worker->server(0, 0).requests.add(5);
@@ -56,6 +57,7 @@ TEST_CASE("the state tells of every server what it is, why and since when") {
   const auto& first = upstream["servers"][0];
   CHECK(first["name"] == "app1");
   CHECK(first["address"] == "127.0.0.1:3001");
+  CHECK(first["source"] == "dns app.internal:3000");
   CHECK(first["weight"] == 1);
   CHECK(first["available"] == true);
   CHECK(first["health"] == "up");

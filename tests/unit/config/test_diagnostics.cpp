@@ -120,8 +120,7 @@ TEST_CASE("what is agreed but not built is refused even at its default") {
                 "5:1 route[1].timeout: \"timeout\" is not supported yet"},
                {"upstream.app.balance = 'least_time'",
                 "3:24 upstream.app.balance: \"least_time\" is not supported yet"},
-               {"[upstream.b.discover]\n[[route]]\nrespond = {}",
-                "3:13 upstream.b.discover: \"discover\" is not supported yet"},
+               {"upstream.app.sticky = {}", "3:14 upstream.app.sticky: \"sticky\" is not supported yet"},
                {"route = [{ respond = {} }]\nupstream.b.servers = [{ address = 'a:1', backup = false }]",
                 "4:42 upstream.b.servers[1].backup: \"backup\" is not supported yet"}});
 }

@@ -45,7 +45,10 @@ servers = ["127.0.0.1:3001", "127.0.0.1:3002"]
 )" + upstream,
                                   "test");
   if (!config) FAIL(config::render(config.error()));
-  auto built = proxy::Snapshot::build(*std::move(config));
+  discovery::ServerList servers;
+  for (const config::Server& server : config->upstreams[0].servers)
+    servers.push_back({server.name, base::resolve(server.address, false)->front(), "", 1, "servers"});
+  auto built = proxy::Snapshot::build(*std::move(config), {{"app", servers}});
   REQUIRE(built);
   return *built;
 }

@@ -24,8 +24,23 @@ config::Config app(std::vector<config::Server> servers) {
   return config;
 }
 
+/// The servers as they are written.
+discovery::ServerLists lists_of(const config::Config& config) {
+  discovery::ServerList list;
+  for (const config::Server& each : config.upstreams[0].servers) {
+    const base::SocketAddress address = base::resolve(each.address, false)->front();
+    list.push_back({each.name, address, each.address.host, each.weight, "servers"});
+  }
+  return {{"app", list}};
+}
+
+std::shared_ptr<Snapshot> built(const config::Config& config) {
+  return *Snapshot::build(config, lists_of(config));
+}
+
 std::shared_ptr<Snapshot> follow(const Snapshot& earlier, config::Config config) {
-  auto next = *Snapshot::prepare(std::move(config), &earlier);
+  const discovery::ServerLists lists = lists_of(config);
+  auto next = *Snapshot::prepare(std::move(config), lists, &earlier);
   next->link(&earlier);
   return next;
 }
@@ -37,7 +52,7 @@ constexpr const char* c = "127.0.0.1:3003";
 }  // namespace
 
 TEST_CASE("an upstream in which nothing has changed keeps its whole state") {
-  const auto before = *Snapshot::build(app({server(a), server(b)}));
+  const auto before = built(app({server(a), server(b)}));
   config::Config same = app({server(a), server(b)});
   same.upstreams[0].timeout.connect = std::chrono::seconds(9);  // nothing that balancing knows of
   const auto after = follow(*before, std::move(same));
@@ -46,7 +61,7 @@ TEST_CASE("an upstream in which nothing has changed keeps its whole state") {
 }
 
 TEST_CASE("servers that stay keep their health, ejection and counts; new ones wait for their first check") {
-  const auto before = *Snapshot::build(app({server(a), server(b)}));
+  const auto before = built(app({server(a), server(b)}));
   balance::UpstreamState& state = *before->upstream(0).state;
   state.record_check(0, false, "refused");
   state.record_check(1, true, "status 200");
@@ -65,7 +80,7 @@ TEST_CASE("servers that stay keep their health, ejection and counts; new ones wa
 }
 
 TEST_CASE("with other checks a server is unknown") {
-  const auto before = *Snapshot::build(app({server(a)}));
+  const auto before = built(app({server(a)}));
   before->upstream(0).state->record_check(0, true, "status 200");
   config::Config config = app({server(a)});
   config.upstreams[0].health->path = "/other";
@@ -75,7 +90,7 @@ TEST_CASE("with other checks a server is unknown") {
 }
 
 TEST_CASE("a server of another name or address is another server") {
-  const auto before = *Snapshot::build(app({server(a)}));
+  const auto before = built(app({server(a)}));
   config::Config renamed = app({server(a)});
   renamed.upstreams[0].servers[0].name = "app1";
   CHECK_FALSE(follow(*before, std::move(renamed))->upstream(0).earlier_servers[0]);
@@ -85,7 +100,7 @@ TEST_CASE("a server of another name or address is another server") {
 }
 
 TEST_CASE("a weight that was set stays until the configuration's changes") {
-  const auto before = *Snapshot::build(app({server(a, 5), server(b)}));
+  const auto before = built(app({server(a, 5), server(b)}));
   before->upstream(0).state->set_weight(0, 50);
   const auto same = follow(*before, app({server(a, 5), server(b)}));
   CHECK(same->upstream(0).state->server(0).weight() == 50);
@@ -94,8 +109,21 @@ TEST_CASE("a weight that was set stays until the configuration's changes") {
 }
 
 TEST_CASE("preparing changes nothing that runs") {
-  const auto before = *Snapshot::build(app({server(a, 5), server(b)}));
-  const auto prepared = *Snapshot::prepare(app({server(a, 9)}), before.get());
+  const auto before = built(app({server(a, 5), server(b)}));
+  const auto prepared = *Snapshot::prepare(app({server(a, 9)}), lists_of(app({server(a, 9)})), before.get());
   CHECK(before->upstream(0).state->server(0).weight() == 5);
   CHECK(prepared->upstream(0).state == nullptr);
+}
+
+TEST_CASE("a snapshot with other servers keeps those that stay, and its configuration") {
+  const auto before = built(app({server(a), server(b)}));
+  before->upstream(0).state->record_check(0, true, "status 200");
+  const auto after = before->with_servers(lists_of(app({server(c), server(a)})));
+  after->link(before.get());
+  CHECK(after->config() == before->config());
+  const balance::UpstreamState& state = *after->upstream(0).state;
+  REQUIRE(state.server_count() == 2);
+  CHECK(state.server(0).health() == balance::Health::unknown);
+  CHECK(state.shared_server(1) == before->upstream(0).state->shared_server(0));
+  CHECK(after->upstream(0).sources == std::vector<std::string>{"servers", "servers"});
 }

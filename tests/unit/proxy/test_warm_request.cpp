@@ -35,10 +35,16 @@ config::Config one_server(const base::SocketAddress& server, int proxy_protocol)
   return config;
 }
 
+discovery::ServerLists lists_of(const base::SocketAddress& server) {
+  return {
+      {"app", {{.name = server.text(), .address = server, .host = "", .weight = 1, .source = "servers"}}}};
+}
+
 /// A worker on this thread, between a client and a server that the test drives by hand.
 struct Fixture {
   explicit Fixture(int proxy_protocol = 0)
-      : snapshot(*proxy::Snapshot::build(one_server(server.address(), proxy_protocol))),
+      : snapshot(*proxy::Snapshot::build(one_server(server.address(), proxy_protocol),
+                                         lists_of(server.address()))),
         metrics(std::make_shared<proxy::WorkerMetrics>(snapshot->metric_labels().shape())),
         bound(*net::BoundSocket::bind(*first(base::resolve({.host = "127.0.0.1"}, true)), 16, false)),
         sink(*base::LineSink::open("/dev/null")),

@@ -293,8 +293,9 @@ void ClientCodec::response_ended() {
 }
 
 void ClientCodec::next_request() {
-  // A pipelined request that is here already is still served; its answer says close.
-  if (!keep_alive_ || (draining_ && connection_.unconsumed_bytes() == 0)) {
+  // A pipelined request that is here already is still served; its answer says close. (The client may have
+  // ended its side after the response's head promised to stay.)
+  if (!keep_alive_ || ((draining_ || half_closed_) && connection_.unconsumed_bytes() == 0)) {
     finish();
     return;
   }

@@ -156,6 +156,7 @@ void Loop::run_libuv() {
 void Loop::reclaim_retired() {
   while (Retired* object = retired_) {
     retired_ = object->next_retired_;
+    if (retired_ == nullptr) last_retired_ = &retired_;
     object->reclaim();
   }
 }

@@ -107,8 +107,8 @@ class Loop {
   }
   /// Each object once.
   void retire(Retired& object) {
-    object.next_retired_ = retired_;
-    retired_ = &object;
+    *last_retired_ = &object;
+    last_retired_ = &object.next_retired_;
   }
 
   /// Shared by all reads on this thread; its contents last until the callback they are given to returns.
@@ -142,8 +142,9 @@ class Loop {
   TimerQueue timers_;
   TimerList& watch_delay_ = timers_.list(std::chrono::milliseconds(2), std::chrono::milliseconds(4));
   base::IntrusiveList<Deferred, Deferred> deferred_;
-  int turns_held_ = 0;  // in which messages were held without being sent
-  Retired* retired_ = nullptr;
+  int turns_held_ = 0;          // in which messages were held without being sent
+  Retired* retired_ = nullptr;  // in the order of `retire`
+  Retired** last_retired_ = &retired_;
   std::unique_ptr<char[]> read_buffer_;
   std::array<char, std::size_t{16} * 1024> record_buffer_;
   std::int64_t now_ns_ = 0;

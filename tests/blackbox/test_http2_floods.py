@@ -128,7 +128,7 @@ def test_others_are_served_during_an_attack(proxy, name):
             with attackers(proxy, name):
                 left = speed(http1, http2) / calm
                 if kinds:  # all four are held, and come again
-                    wait_until(lambda: sum(flood_count(proxy, kind) for kind in kinds) >= 5, 20, "attackers cut off")
+                    wait_until(lambda: sum(flood_count(proxy, kind) for kind in kinds) >= 5, 60, "attackers cut off")
                 grown = proxy.resident_bytes() - before
             if left >= SPEED_LEFT:
                 break

@@ -14,6 +14,8 @@ namespace {
 
 // Frames that wait to be sent besides bodies: four for each stream (heads, a window, a reset), and these.
 constexpr std::size_t waiting_frames_limit = 4096;
+// What may be held of requests' bodies before the client has to wait with all of them.
+constexpr std::size_t held_bytes_limit = 1024 * 1024;
 // What a client that is told goodbye may go on sending before it is no longer listened to.
 constexpr std::size_t dropped_bytes_limit = 256 * 1024;
 
@@ -21,7 +23,7 @@ constexpr std::size_t dropped_bytes_limit = 256 * 1024;
 
 ClientCodec::ClientCodec(net::Connection& connection, CodecScratch& scratch,
                          const ClientCodecSettings& settings, http::StreamAcceptor& acceptor)
-    : Multiplexer(connection, scratch, End::to_client, settings.limits.header_bytes),
+    : Multiplexer(connection, scratch, End::to_client, settings.limits.header_bytes, held_bytes_limit),
       settings_(settings),
       acceptor_(acceptor) {}
 

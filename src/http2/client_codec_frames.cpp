@@ -13,6 +13,9 @@ namespace {
 
 // A late header block is decoded all the same: so many bytes of it cost about as much as a frame.
 constexpr std::size_t late_unit_bytes = 256;
+// An honest stream of gRPC may carry nothing but messages as small as their prefix, however fast they come:
+// their cost is bounded by the frames that a turn takes.
+constexpr std::size_t small_message_bytes = 5;
 
 /// A nonce as RFC 6455 section 4.1 wants it: 16 bytes in base64.
 std::array<char, 24> make_websocket_key(base::Random& random) {
@@ -107,7 +110,7 @@ void ClientCodec::frame_received(const nghttp2_frame& frame, bool ended) {
     no_more_requests();
   if (ended || frame.hd.type != NGHTTP2_DATA) return;
   const std::size_t payload_bytes = frame.hd.length - frame.data.padlen;
-  if (payload_bytes > 0 && payload_bytes < frame_head_bytes) allow(Flood::tiny_data);
+  if (payload_bytes > 0 && payload_bytes < small_message_bytes) allow(Flood::tiny_data);
 }
 
 void ClientCodec::head_received(Stream& incoming, const nghttp2_frame& frame, bool ended) {

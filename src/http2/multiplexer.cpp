@@ -15,8 +15,6 @@ namespace {
 
 // What may be on its way to us over all streams; each alone has 65,535 bytes, the protocol's initial window.
 constexpr std::int32_t connection_window_bytes = 1024 * 1024;
-// What is kept for paused streams before they hold up the connection.
-constexpr std::size_t held_bytes_limit = 1024 * 1024;
 // One frame carries 16 KiB of a header block: what the limits allow, and more for a peer that cuts small.
 constexpr std::size_t frame_bytes = 16 * 1024;
 constexpr std::size_t spare_continuations = 8;
@@ -27,12 +25,13 @@ constexpr std::uint32_t frames_per_turn = 128;
 }  // namespace
 
 Multiplexer::Multiplexer(net::Connection& connection, CodecScratch& scratch, End end,
-                         std::size_t header_bytes_limit)
+                         std::size_t header_bytes_limit, std::size_t held_bytes_limit)
     : connection_(connection),
       scratch_(scratch),
       session_(make_session(*this, end)),
       scanner_(end),
-      continuations_limit_(header_bytes_limit / frame_bytes + spare_continuations) {}
+      continuations_limit_(header_bytes_limit / frame_bytes + spare_continuations),
+      held_bytes_limit_(held_bytes_limit) {}
 
 Multiplexer::~Multiplexer() {
   AZULB_ASSERT(streams_.empty());
@@ -82,7 +81,6 @@ std::size_t Multiplexer::feed_frames(std::span<const char> bytes) {
 }
 
 void Multiplexer::on_deferred() {
-  if (session_error_ != 0 && phase_ == Phase::open) return session_failed(session_error_);
   work();
 }
 
@@ -273,7 +271,7 @@ void Multiplexer::say_goodbye(std::int32_t last_stream_id, std::uint32_t error_c
 
 void Multiplexer::body_held(std::size_t size_bytes) {
   held_bytes_ += size_bytes;
-  if (held_bytes_ <= held_bytes_limit) {
+  if (held_bytes_ <= held_bytes_limit_) {
     body_taken(size_bytes);
   } else {
     unconsumed_bytes_ += size_bytes;
@@ -282,7 +280,7 @@ void Multiplexer::body_held(std::size_t size_bytes) {
 
 void Multiplexer::held_body_taken(std::size_t size_bytes) {
   held_bytes_ -= size_bytes;
-  if (held_bytes_ <= held_bytes_limit && unconsumed_bytes_ > 0)
+  if (held_bytes_ <= held_bytes_limit_ && unconsumed_bytes_ > 0)
     body_taken(std::exchange(unconsumed_bytes_, 0));
   wants_work();
 }

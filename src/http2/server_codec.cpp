@@ -14,6 +14,9 @@ using http::StreamFailure;
 namespace {
 
 constexpr std::string_view http2_protocol = "h2";  // in ALPN
+// All that may come for all streams: were the connection's window withheld, clients that read slowly would
+// hold up all the others that share the connection.
+constexpr std::size_t held_bytes_limit = std::size_t{most_server_streams} * NGHTTP2_INITIAL_WINDOW_SIZE;
 constexpr std::int64_t lately_ms = 1000;
 // A server of gRPC ends the connection at the fourth PING between two messages of its own.
 constexpr std::uint32_t most_unanswered_asks = 2;
@@ -22,7 +25,7 @@ constexpr std::uint32_t most_unanswered_asks = 2;
 
 ServerCodec::ServerCodec(net::Connection& connection, CodecScratch& scratch,
                          const ServerCodecSettings& settings, http::ServerCodecOwner& owner)
-    : Multiplexer(connection, scratch, End::to_server, response_head_limits.header_bytes),
+    : Multiplexer(connection, scratch, End::to_server, response_head_limits.header_bytes, held_bytes_limit),
       settings_(settings),
       owner_(owner) {}
 
@@ -133,6 +136,10 @@ std::size_t ServerCodec::on_bytes(std::span<const char> bytes) {
 void ServerCodec::tell_owner() {
   if (!std::exchange(capacity_changed_, false)) return;
   if (standing_) return owner_.on_capacity_changed();
+  if (going_away_) {
+    failure_ = "the server says GOAWAY at once";
+    return end({}, EPROTO);
+  }
   if (capacity() == 0) return;  // it may be allowed later
   standing_ = true;
   owner_.on_connected();
@@ -154,10 +161,8 @@ void ServerCodec::work() {
 }
 
 void ServerCodec::session_failed(int) {
-  // Perhaps from within a call of a stream's writer: nobody is told before `work`.
   cut_off_ = terminated_ = true;
   say_goodbye(0, NGHTTP2_INTERNAL_ERROR);
-  wants_work();
 }
 
 void ServerCodec::count_flood(Flood) {

@@ -134,7 +134,7 @@ void ServerPool::close_idle() {
   connections_.for_each([this](ServerConnection& connection) {
     if (connection.idle_) return dispose(connection);
     if (!connection.standing_ || connection.flushing_) return;
-    connection.capacity_ = 0;  // to be closed when given back
+    connection.retiring_ = true;
     set_available(connection, false);
   });
 }

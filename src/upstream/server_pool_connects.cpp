@@ -10,6 +10,13 @@
 #include "azulb/upstream/server_pool.hpp"
 
 namespace azulb::upstream {
+namespace {
+
+// A server that is asked for a sign of life and has said nothing for so long is given up for new requests: a
+// new connection is made beside it, well within the time that a request waits for one.
+constexpr std::int64_t sign_of_life_ms = 250;
+
+}  // namespace
 
 int ServerPool::connect(ConnectHandler& handler, PrivateConnections* owner) {
   ServerConnection* connection = shared_ ? find_joinable(owner) : nullptr;
@@ -51,17 +58,28 @@ std::size_t ServerPool::write_proxy_header(const PrivateConnections* owner, char
 
 ServerConnection* ServerPool::find_joinable(PrivateConnections* owner) {
   ServerConnection* const to_come = connections_.find([&](const ServerConnection& connection) {
-    if (connection.owner_ != owner) return false;
-    return connection.standing_ ? connection.checking_ && connection.claims() < connection.capacity_
-                                : connection.claims() < expected_capacity_;
+    if (connection.owner_ != owner || !has_room(connection)) return false;
+    return !connection.standing_ || (connection.checking_ && !overdue(connection));
   });
   if (to_come != nullptr) return to_come;
   // Asking one that stands whether it still does takes one way there and back; a new one takes more.
   ServerConnection* const silent = find_available(Trust::kept, owner);
   if (silent == nullptr || !silent->codec().check()) return nullptr;
   silent->checking_ = true;
+  silent->checking_since_ms_ = context_.loop.now_ms();
   set_available(*silent, false);
   return silent;
+}
+
+bool ServerPool::has_room(const ServerConnection& connection) const {
+  const std::uint32_t capacity = connection.standing_ ? connection.capacity_ : expected_capacity_;
+  const bool requests_left =
+      settings_.requests == 0 || connection.requests_ + connection.waiters_ < settings_.requests;
+  return !connection.retiring_ && connection.claims() < capacity && requests_left;
+}
+
+bool ServerPool::overdue(const ServerConnection& connection) const {
+  return connection.checking_ && context_.loop.now_ms() - connection.checking_since_ms_ > sign_of_life_ms;
 }
 
 void ServerPool::wait_for(ServerConnection& connection, ConnectHandler& handler) {
@@ -84,7 +102,20 @@ void ServerPool::connected(ServerConnection& connection) {
   connection.standing_ = true;
   connection.capacity_ = connection.codec().capacity();
   expected_capacity_ = std::min(connection.capacity_, first_expected_capacity);
+  if (shared_) relieve_overdue(connection);
   serve_waiters(connection);
+}
+
+/// Who waits where no sign of life has come moves to `connection`, which has just come to stand.
+void ServerPool::relieve_overdue(ServerConnection& connection) {
+  connections_.for_each([&](ServerConnection& silent) {
+    if (silent.owner_ != connection.owner_ || silent.waiters_ == 0 || !overdue(silent)) return;
+    while (silent.waiters_ > 0 && has_room(connection)) {
+      --silent.waiters_;
+      wait_for(connection, silent.waiting_.pop_front());
+    }
+    settle(silent);
+  });
 }
 
 void ServerPool::serve_waiters(ServerConnection& connection) {
@@ -116,8 +147,9 @@ void ServerPool::move_waiters(ServerConnection& connection) {
       }
       return;
     }
-    for (std::uint32_t moved = 0; moved < expected_capacity_ && !moving.empty(); ++moved)
+    do {
       wait_for(**begun, moving.pop_front());
+    } while (!moving.empty() && has_room(**begun));
   }
 }
 
@@ -134,7 +166,7 @@ void ServerPool::connect_failed(ServerConnection& connection, int system_error) 
     --connection.waiters_;
     handler.on_connect_failure(failure);
   }
-  dispose(connection);
+  if (connection.base::ListNode<>::linked()) dispose(connection);  // else one of them has led to that
 }
 
 void ServerPool::idle_ended(ServerConnection& connection) {
@@ -143,7 +175,7 @@ void ServerPool::idle_ended(ServerConnection& connection) {
   connection.capacity_ = 0;
   set_available(connection, false);
   if (connection.waiters_ > 0) move_waiters(connection);
-  dispose(connection);
+  if (connection.base::ListNode<>::linked()) dispose(connection);
 }
 
 void ServerPool::capacity_changed(ServerConnection& connection) {

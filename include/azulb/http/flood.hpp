@@ -19,7 +19,7 @@ enum class Flood : std::uint8_t {
   priority,  // also frames of unknown types
   window_update,
   empty_frame,  // frames that carry nothing and end nothing
-  tiny_data,    // DATA that carries less than its frame's head
+  tiny_data,    // DATA that carries less than the smallest message of gRPC
   late_frame,   // frames on streams that are over, whose client may not have known
   goaway,
   connection_error,  // connections ended for what the client sent, of a listener's clients together

@@ -35,7 +35,9 @@ class Multiplexer : public net::ConnectionHandler, protected net::Deferred {
     closed,
   };
 
-  Multiplexer(net::Connection& connection, CodecScratch& scratch, End end, std::size_t header_bytes_limit);
+  /// So much is kept for paused streams before they hold up the connection.
+  Multiplexer(net::Connection& connection, CodecScratch& scratch, End end, std::size_t header_bytes_limit,
+              std::size_t held_bytes_limit);
   ~Multiplexer() override;
 
   /// Says what is first to be said: our settings, and the connection's window.
@@ -72,7 +74,7 @@ class Multiplexer : public net::ConnectionHandler, protected net::Deferred {
   /// Something is to be told, sent or ended: at the end of the loop's turn, and when the socket is no longer
   /// behind.
   virtual void work() = 0;
-  /// Called instead of `work`, and by it; never from within a writer.
+  /// Called by `work` alone, which ends the connection with it; never from within a writer.
   virtual void session_failed(int error) = 0;
   /// Counts one that ended the connection.
   virtual void count_flood(http::Flood kind) = 0;
@@ -140,6 +142,7 @@ class Multiplexer : public net::ConnectionHandler, protected net::Deferred {
   base::IntrusiveList<Stream, StreamsToSend> to_send_;
   FrameScanner scanner_;
   const std::size_t continuations_limit_;
+  const std::size_t held_bytes_limit_;
   std::size_t continuations_ = 0;     // of the block
   std::size_t held_bytes_ = 0;        // received for streams that are paused
   std::size_t unconsumed_bytes_ = 0;  // of the connection's window, as too much is held

@@ -148,6 +148,7 @@ class ServerConnection final : public base::ListNode<>,
   PrivateConnections* owner_ = nullptr;  // null: any client's requests may go over it
   net::MemberTimer<ServerConnection, &ServerConnection::on_idle_timeout> idle_timer_{*this};
   std::int64_t idle_since_ms_ = 0;
+  std::int64_t checking_since_ms_ = 0;
   std::uint64_t requests_ = 0;
   std::uint32_t capacity_ = 0;  // as the codec last said; 0: takes no further stream
   std::uint32_t leases_ = 0;
@@ -156,6 +157,7 @@ class ServerConnection final : public base::ListNode<>,
   bool checking_ = false;   // asked for a sign of life: not to be leased until that has come
   bool available_ = false;  // to be leased
   bool idle_ = false;       // counted as such
+  bool retiring_ = false;   // to be closed when given back, whatever its codec says
   bool flushing_ = false;   // a tunnel's last bytes are still being sent
 };
 

@@ -93,7 +93,7 @@ class ServerPool {
   Lease lease(ServerConnection& connection);
   void give_back(ServerConnection& connection, http::StreamWriter* stream);
   bool used_up(const ServerConnection& connection) const {
-    return connection.capacity_ == 0 ||
+    return connection.capacity_ == 0 || connection.retiring_ ||
            (settings_.requests > 0 && connection.requests_ >= settings_.requests);
   }
   void settle(ServerConnection& connection);
@@ -105,6 +105,11 @@ class ServerPool {
   // server_pool_connects.cpp: connections that are waited for
   tl::expected<ServerConnection*, int> begin_connection(PrivateConnections* owner);
   ServerConnection* find_joinable(PrivateConnections* owner);
+  /// For one who waits. While it is being made that is reckoned with what earlier ones allowed.
+  bool has_room(const ServerConnection& connection) const;
+  /// Asked for a sign of life, it has said nothing for longer than it should.
+  bool overdue(const ServerConnection& connection) const;
+  void relieve_overdue(ServerConnection& connection);
   void wait_for(ServerConnection& connection, ConnectHandler& handler);
   void stopped_waiting(ServerConnection& connection);
   void connected(ServerConnection& connection);

@@ -1,11 +1,12 @@
 """Exchanges that do not end in the usual order: early answers, unread bodies, clients that go away."""
 
+import socket
 import threading
 
 import pytest
 
 from support.client import outcome
-from support.scripted_server import OK, always, response
+from support.scripted_server import OK, always, per_connection, response
 
 
 def test_a_refusal_instead_of_100_continue(azulb, scripted):
@@ -152,3 +153,28 @@ def test_a_client_that_half_closes_still_gets_its_answer(azulb, crystal_apps):
         client.half_close()
         kind, answer = outcome(client)
     assert kind == "complete" and answer.body == b"app1"
+
+
+def test_a_client_that_ends_its_side_within_the_answer_sees_the_close_after_it(azulb, scripted):
+    """The answer's head has promised to stay."""
+    seen = threading.Event()
+
+    def slow(peer):
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")
+        seen.wait(10)
+        peer.send(b"cd")
+        peer.read_request()
+
+    proxy = azulb(scripted(per_connection(slow, always(OK))), process={"workers": 1})
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        got = b""
+        while not got.endswith(b"ab"):
+            got += client.recv(4096)
+        client.shutdown(socket.SHUT_WR)
+        assert proxy.fetch().status == 200  # of the same worker, which has seen the end by then
+        seen.set()
+        while more := client.recv(4096):
+            got += more
+    assert got.endswith(b"abcd")

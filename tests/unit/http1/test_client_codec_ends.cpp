@@ -57,21 +57,6 @@ TEST_CASE("a client that ends its side after its request still gets the answer, 
   CHECK(f.is_closed());
 }
 
-TEST_CASE(
-    "a client that ends its side within the answer, whose head promised to stay, sees the close after it") {
-  Fixture f;
-  f.send(get_one);
-  f.reply_head(f.streams[0], 200, http::BodyKind::length, 4);
-  f.streams[0].writer->write_body(std::string_view("an"));
-  f.streams[0].writer->flush();
-  f.client.end_writing();
-  test::settle(f.loop);
-  f.streams[0].writer->write_body(std::string_view("sw"));
-  f.streams[0].writer->write_end({});
-  CHECK(count(f.answers(), "answ") == 1);
-  CHECK_FALSE(f.connection.open());
-}
-
 TEST_CASE("a client that ended its side and is not answered in time is given up") {
   Fixture f;
   f.settings.half_close_grace = f.timeout(20);

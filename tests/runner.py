@@ -44,7 +44,8 @@ TSAN_UNITS = ["unit_base", "unit_balance", "unit_net"]
 TSAN_BLACKBOX = ["test_balancing.py", "test_signals.py", "test_health.py", "test_metrics.py", "test_tls_clients.py"]
 
 SANITIZER_ENVIRONMENT = {
-    "ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1",
+    # What is freed stays for a while, to catch its use; a small quarantine leaves the tests of memory their meaning.
+    "ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1:quarantine_size_mb=48",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }

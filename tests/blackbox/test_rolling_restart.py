@@ -154,9 +154,9 @@ def test_a_server_that_does_not_come_up_ends_it(azulb, scripted):
     for server in servers:
         proxy.wait_health(server, "up")
     servers[1].stop_listening()
-    result = roll(proxy, "--start", "300ms", "app", "true")
+    result = roll(proxy, "--start", "3s", "app", "true")
     assert result.returncode == 1
-    assert "app/app2 does not come up within 300ms" in result.stderr and "app/app3" not in result.stderr
+    assert "app/app2 does not come up within 3s" in result.stderr and "app/app3" not in result.stderr
     states = {record["name"]: record["admin_state"] for record in proxy.servers_state().values()}
     assert states == {"app1": "enabled", "app2": "disabled", "app3": "enabled"}
 

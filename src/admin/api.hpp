@@ -37,6 +37,9 @@ std::optional<AdminReply> unknown_key(const Call& call, const std::vector<std::s
 // explain_page.cpp
 AdminReply explain_request(const Call& call);
 
+// process_api.cpp
+AdminReply reload_configuration(const Call& call);
+
 // server_api.cpp
 AdminReply get_servers(const Call& call);
 AdminReply get_upstream(const Call& call);

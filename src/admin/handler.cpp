@@ -67,6 +67,8 @@ constexpr Route routes[] = {
     {"GET", "/readyz", "200, or 503 while draining or when an upstream has no available server",
      Access::probe, make_readiness},
     {"GET", "/state", "process, listeners, upstreams and servers as JSON", Access::read, make_state},
+    {"POST", "/reload", "read the configuration anew, and what that changed", Access::change,
+     reload_configuration},
     {"POST", "/explain", "what would become of a request: {\"url\": \"http://host/path\"}", Access::ask,
      explain_request},
     {"GET", "/servers", "all upstreams and their servers as JSON", Access::read, get_servers},
@@ -180,13 +182,22 @@ AdminReply answer(const AdminRequest& request, const AdminSources& sources, Cont
   return found->make(call);
 }
 
+/// What all replies have in common.
+AdminReply finished(AdminReply reply) {
+  reply.headers.emplace_back("Cache-Control", "no-store");
+  reply.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  reply.headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
+  return reply;
+}
+
 }  // namespace
 
 AdminReply handle(const AdminRequest& request, const AdminSources& sources, Control& control) {
   AdminReply reply = answer(request, sources, control);
-  reply.headers.emplace_back("Cache-Control", "no-store");
-  reply.headers.emplace_back("X-Content-Type-Options", "nosniff");
-  reply.headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
+  if (!reply.later) return finished(std::move(reply));
+  reply.later = [later = std::move(reply.later)](const AdminReply::Receiver& receive) {
+    later([receive](AdminReply late) { receive(finished(std::move(late))); });
+  };
   return reply;
 }
 

@@ -16,9 +16,6 @@
 namespace azulb::admin {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr std::chrono::milliseconds answer_timeout = 10s;
 constexpr std::size_t answer_limit_bytes = std::size_t{64} << 20;
 
 struct Question {
@@ -27,6 +24,7 @@ struct Question {
   std::string host;
   std::vector<http::Field> fields;
   std::string_view body;
+  base::Milliseconds limit;
 };
 
 /// One request, one answer, then it stops the loop.
@@ -36,7 +34,7 @@ class Conversation final : private http::ServerCodecOwner, private http::StreamR
       : loop_(loop), question_(question), connection_(loop, codec_), codec_(connection_, scratch_, *this) {}
 
   base::Result<LocalReply> hold(const base::SocketAddress& address) {
-    loop_.timers().list(answer_timeout).start(timer_);
+    loop_.timers().list(question_.limit).start(timer_);
     connect_error_ = connection_.connect(address, nullptr, {});
     if (connect_error_ != 0) loop_.defer(*this);
     loop_.run();
@@ -75,7 +73,7 @@ class Conversation final : private http::ServerCodecOwner, private http::StreamR
   void on_failure(const http::StreamFailure&) override { fail("it did not answer in HTTP"); }
   void on_writable() override {}
   void on_deferred() override { on_connect_failure(connect_error_); }
-  void on_timeout() { fail("no answer within 10s"); }
+  void on_timeout() { fail("no answer within " + base::format_duration(question_.limit)); }
 
   void fail(std::string reason) { finish(base::failure(std::move(reason))); }
   void finish(base::Result<LocalReply> result) {
@@ -111,13 +109,14 @@ LocalClient::LocalClient(base::HostPort address, std::string token)
     : address_(reachable(std::move(address))), token_(std::move(token)) {}
 
 base::Result<LocalReply> LocalClient::ask(std::string_view method, std::string_view path,
-                                          std::string_view json) const {
+                                          std::string_view json, base::Milliseconds limit) const {
   const std::string authorization = "Bearer " + token_;
   Question question{.method = method,
                     .path = path,
                     .host = address_.is_unix ? "localhost" : address_.text(),
                     .fields = {http::make_field("User-Agent", "azulb/" AZULB_VERSION)},
-                    .body = json};
+                    .body = json,
+                    .limit = limit};
   if (method == "POST") question.fields.push_back(http::make_field("Content-Type", "application/json"));
   if (!token_.empty()) question.fields.push_back(http::make_field("Authorization", authorization));
   const auto addresses = base::resolve(address_, false);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "awaited_reply.hpp"
 #include "azulb/admin/pages.hpp"
 #include "event_stream.hpp"
 
@@ -77,17 +78,28 @@ void AdminServer::changed() {
 
 void AdminServer::handle(admin::LocalExchange& exchange) {
   const http::RequestHead& head = exchange.request().head;
-  const admin::AdminReply reply = admin::handle({.method = head.method_name,
-                                                 .path = exchange.request().info.target.path,
-                                                 .host = exchange.request().info.host,
-                                                 .authorization = value_of(head, "Authorization"),
-                                                 .origin = value_of(head, "Origin"),
-                                                 .fetch_site = value_of(head, "Sec-Fetch-Site"),
-                                                 .fetch_mode = value_of(head, "Sec-Fetch-Mode"),
-                                                 .content_type = value_of(head, "Content-Type"),
-                                                 .accept = value_of(head, "Accept"),
-                                                 .body = exchange.body()},
-                                                sources_(), control_);
+  admin::AdminReply reply = admin::handle({.method = head.method_name,
+                                           .path = exchange.request().info.target.path,
+                                           .host = exchange.request().info.host,
+                                           .authorization = value_of(head, "Authorization"),
+                                           .origin = value_of(head, "Origin"),
+                                           .fetch_site = value_of(head, "Sec-Fetch-Site"),
+                                           .fetch_mode = value_of(head, "Sec-Fetch-Mode"),
+                                           .content_type = value_of(head, "Content-Type"),
+                                           .accept = value_of(head, "Accept"),
+                                           .body = exchange.body()},
+                                          sources_(), control_);
+  if (!reply.later) return answer(exchange, reply);
+  auto awaited = std::make_unique<AwaitedReply>(exchange);
+  const auto waiting = awaited->exchange();
+  exchange.attach(std::move(awaited));
+  reply.later([this, waiting](const admin::AdminReply& late) {
+    // (Where somebody waits, this server is still there.)
+    if (*waiting != nullptr) answer(*std::exchange(*waiting, nullptr), late);
+  });
+}
+
+void AdminServer::answer(admin::LocalExchange& exchange, const admin::AdminReply& reply) {
   std::vector<http::Field> fields;
   for (const auto& [name, value] : reply.headers)
     fields.push_back(http::make_field(name, value));

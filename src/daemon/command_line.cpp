@@ -14,6 +14,7 @@
 #include "azulb/daemon/explain_command.hpp"
 #include "azulb/daemon/name_resolution.hpp"
 #include "azulb/daemon/process.hpp"
+#include "azulb/daemon/process_commands.hpp"
 #include "azulb/daemon/proxy_command.hpp"
 #include "azulb/tls/files.hpp"
 #include "azulb/tls/ocsp.hpp"
@@ -33,6 +34,7 @@ Examples:
   azulb demo                                   three replicas inside, to try things out
   azulb status                                 what the running azulb knows of its servers
   azulb explain GET http://localhost:8080/      which route and server it would get, and why
+  azulb reload                                 go by the changed configuration, or say what is wrong with it
   azulb drain app1 && deploy app1 && azulb enable app1 --wait
 
 Signals: SIGTERM or SIGINT lets running requests finish, then ends (a second one ends at once);
@@ -174,6 +176,7 @@ int run(int argument_count, char** arguments) {
       ->capture_default_str();
 
   ControlCommands control(app);
+  ProcessCommands whole(app);
   ExplainCommand explain(app);
 
   try {
@@ -182,6 +185,7 @@ int run(int argument_count, char** arguments) {
     return app.exit(error) == 0 ? 0 : exit_usage;
   }
   if (const auto status = control.run()) return *status;
+  if (const auto status = whole.run()) return *status;
   if (const auto status = explain.run()) return *status;
   if (proxy->parsed()) return run_proxy(proxy_options, print_config);
   if (demo->parsed()) return run_demo(demo_listen, demo_admin);

@@ -30,7 +30,7 @@ Asked judged(const base::Result<admin::LocalReply>& answer) {
   Json json = Json::parse(answer->body, nullptr, false);
   if (answer->status >= 200 && answer->status < 300 && !json.is_discarded()) return json;
   if (json.is_object() && json.contains("error") && json["error"].is_string())
-    return tl::unexpected(Refusal{control_refused, json["error"].get<std::string>()});
+    return tl::unexpected(Refusal{control_refused, json["error"].get<std::string>(), json});
   return tl::unexpected(Refusal{control_unreachable,
                                 "what answers at that address is no azulb that knows this "
                                 "command (status " +
@@ -107,6 +107,11 @@ Asked get(const admin::LocalClient& client, const std::string& path) {
 
 Asked post(const admin::LocalClient& client, const std::string& path, const Json& body) {
   return judged(client.post(path, body.dump()));
+}
+
+Asked post(const admin::LocalClient& client, const std::string& path, const Json& body,
+           base::Milliseconds limit) {
+  return judged(client.post(path, body.dump(), limit));
 }
 
 std::string upstream_path(const std::string& upstream) {

@@ -31,10 +31,14 @@ base::Result<admin::LocalClient> find_azulb(const TargetOptions& options);
 struct Refusal {
   int exit_status = 0;
   std::string message;
+  Json answer = {};  // azulb's whole answer, if it gave one
 };
 using Asked = tl::expected<Json, Refusal>;
 Asked get(const admin::LocalClient& client, const std::string& path);
 Asked post(const admin::LocalClient& client, const std::string& path, const Json& body);
+/// For what takes azulb a while: waits so long for the answer.
+Asked post(const admin::LocalClient& client, const std::string& path, const Json& body,
+           base::Milliseconds limit);
 
 /// "/servers/app", percent-encoded where that is needed.
 std::string upstream_path(const std::string& upstream);

@@ -60,10 +60,6 @@ void compare_certificates(const proxy::Snapshot& before, const proxy::Snapshot& 
 
 }  // namespace
 
-std::string ReloadFailure::text() const {
-  return diagnostics.empty() ? error + '\n' : config::render(diagnostics);
-}
-
 base::Result<Preparation> prepare(config::Config config, discovery::ServerLists servers,
                                   const proxy::Snapshot* earlier) {
   Preparation prepared;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
+#include "azulb/admin/outcome.hpp"
 #include "azulb/balance/server_state.hpp"
 
 namespace azulb::admin {
@@ -10,11 +12,17 @@ namespace azulb::admin {
 /// Upstreams and servers are named by their indexes in AdminSources.
 class Control {
  public:
+  using ReloadObserver = std::function<void(const ReloadOutcome& outcome)>;
+
   /// True if the state was another. When it returns, no worker gives a server that is not enabled anything
   /// new.
   virtual bool set_admin_state(std::uint32_t upstream, std::uint32_t server, balance::AdminState state) = 0;
   /// `weight`: 1 to balance::max_weight. True if the weight was another.
   virtual bool set_weight(std::uint32_t upstream, std::uint32_t server, std::uint32_t weight) = 0;
+  /// Reads the configuration anew and goes by it from then on; with anything wrong about it, nothing changes.
+  /// Serving goes on meanwhile. The outcome is logged, and told to `observer` (which may be null) from the
+  /// loop, later.
+  virtual void reload(ReloadObserver observer) = 0;
 
  protected:
   ~Control() = default;

@@ -1,6 +1,7 @@
 // The admin interface without its sockets: one request in, one reply out. Main thread only.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,6 +32,11 @@ struct AdminReply {
   std::string body;  // for HEAD too: whoever sends the reply leaves it out and keeps its length
   std::vector<std::pair<std::string, std::string>> headers;  // besides the type and length
   bool events = false;  // `body` is the first of server-sent events; the others are events_page()
+
+  using Receiver = std::function<void(AdminReply reply)>;
+  /// If set, the reply takes time, and the rest of this is no reply yet: to be called once, with who receives
+  /// it from the loop.
+  std::function<void(Receiver receive)> later;
 };
 
 /// Pages and API, docs/admin-api.md. Refused before anything is looked up: what a page of another site sent

@@ -6,6 +6,7 @@
 
 #include "azulb/base/address.hpp"
 #include "azulb/base/result.hpp"
+#include "azulb/base/units.hpp"
 
 namespace azulb::admin {
 
@@ -22,14 +23,19 @@ class LocalClient {
   LocalClient(base::HostPort address, std::string token);
 
   /// The error says that nobody answers there, or not as azulb does, and what to do.
-  base::Result<LocalReply> get(std::string_view path) const { return ask("GET", path, {}); }
-  base::Result<LocalReply> post(std::string_view path, std::string_view json) const {
-    return ask("POST", path, json);
+  base::Result<LocalReply> get(std::string_view path) const { return ask("GET", path, {}, default_limit); }
+  /// `limit`: how long to wait for the answer.
+  base::Result<LocalReply> post(std::string_view path, std::string_view json,
+                                base::Milliseconds limit = default_limit) const {
+    return ask("POST", path, json, limit);
   }
   const base::HostPort& address() const { return address_; }
 
  private:
-  base::Result<LocalReply> ask(std::string_view method, std::string_view path, std::string_view json) const;
+  static constexpr base::Milliseconds default_limit{10'000};
+
+  base::Result<LocalReply> ask(std::string_view method, std::string_view path, std::string_view json,
+                               base::Milliseconds limit) const;
 
   base::HostPort address_;
   std::string token_;

@@ -37,6 +37,7 @@ class AdminServer final : private admin::LocalHandler {
 
  private:
   void handle(admin::LocalExchange& exchange) override;
+  void answer(admin::LocalExchange& exchange, const admin::AdminReply& reply);
   void begin_events(admin::LocalExchange& exchange, const admin::LocalAnswer& answer);
   void send_events();
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,8 +33,6 @@ namespace azulb::daemon {
 /// Main thread only.
 class Process final : private admin::Control {
  public:
-  using ReloadObserver = std::function<void(const ReloadOutcome& outcome)>;
-
   Process() = default;
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -49,10 +46,8 @@ class Process final : private admin::Control {
   /// reopens the log files, SIGHUP reloads.
   void run();
 
-  /// Reads the configuration anew and goes by it from then on; with anything wrong about it, nothing changes.
-  /// Serving goes on meanwhile. The outcome is logged, and told to `observer` (which may be null) from the
-  /// loop. Reloads that are asked for while one is under way are done together, after it.
-  void reload(ReloadObserver observer);
+  /// See admin::Control. Reloads that are asked for while one is under way are done together, after it.
+  void reload(ReloadObserver observer) override;
 
   /// Where a listener listens, with the ports the kernel chose.
   std::vector<base::SocketAddress> listening_on() const { return sockets_.addresses(); }

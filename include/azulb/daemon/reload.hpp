@@ -3,12 +3,10 @@
 
 #include <functional>
 #include <memory>
-#include <string>
-#include <tl/expected.hpp>
 #include <vector>
 
+#include "azulb/admin/outcome.hpp"
 #include "azulb/base/address.hpp"
-#include "azulb/config/difference.hpp"
 #include "azulb/config/load.hpp"
 #include "azulb/daemon/listener_sockets.hpp"
 #include "azulb/proxy/access_log.hpp"
@@ -19,21 +17,9 @@ namespace azulb::daemon {
 /// Reads the configuration anew. Blocking; any thread. Empty: there is no file to read.
 using ConfigSource = std::function<config::LoadResult()>;
 
-/// Why a reload changed nothing.
-struct ReloadFailure {
-  std::vector<config::Diagnostic> diagnostics;  // of the file; as `--check` shows them
-  std::string error;                            // or another reason, if there are none
-
-  /// Ends with a line feed.
-  std::string text() const;
-};
-
-/// What a reload changed; empty: nothing.
-struct ReloadReport {
-  std::vector<config::Change> changes;
-};
-
-using ReloadOutcome = tl::expected<ReloadReport, ReloadFailure>;
+using admin::ReloadFailure;
+using admin::ReloadOutcome;
+using admin::ReloadReport;
 
 /// A configuration with all that takes time done: names are resolved, certificates read, routes compiled.
 struct Preparation {

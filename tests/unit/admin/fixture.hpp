@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "azulb/admin/control.hpp"
 #include "azulb/admin/handler.hpp"
@@ -25,10 +27,12 @@ class AdminFixture final : private admin::Control {
   std::unique_ptr<proxy::WorkerMetrics> first_worker;
   std::unique_ptr<proxy::WorkerMetrics> second_worker;
   admin::AdminSources sources;
+  std::vector<ReloadObserver> reloads;  // asked for, to be told of
 
  private:
   bool set_admin_state(std::uint32_t index, std::uint32_t server, balance::AdminState state) override;
   bool set_weight(std::uint32_t index, std::uint32_t server, std::uint32_t weight) override;
+  void reload(ReloadObserver observer) override { reloads.push_back(std::move(observer)); }
 };
 
 }  // namespace azulb::test

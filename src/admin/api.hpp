@@ -39,6 +39,7 @@ AdminReply explain_request(const Call& call);
 
 // process_api.cpp
 AdminReply reload_configuration(const Call& call);
+AdminReply upgrade_process(const Call& call);
 
 // server_api.cpp
 AdminReply get_servers(const Call& call);

@@ -69,6 +69,8 @@ constexpr Route routes[] = {
     {"GET", "/state", "process, listeners, upstreams and servers as JSON", Access::read, make_state},
     {"POST", "/reload", "read the configuration anew, and what that changed", Access::change,
      reload_configuration},
+    {"POST", "/upgrade", "let the executable, started anew, take this process's place", Access::change,
+     upgrade_process},
     {"POST", "/explain", "what would become of a request: {\"url\": \"http://host/path\"}", Access::ask,
      explain_request},
     {"GET", "/servers", "all upstreams and their servers as JSON", Access::read, get_servers},

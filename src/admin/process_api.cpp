@@ -43,6 +43,11 @@ AdminReply reload_reply(const ReloadOutcome& outcome) {
   return json_reply(200, {{"changed", !outcome->changes.empty()}, {"changes", std::move(changes)}});
 }
 
+AdminReply upgrade_reply(const UpgradeOutcome& outcome) {
+  if (outcome) return json_reply(200, {{"process", outcome->process}, {"previous", outcome->previous}});
+  return json_reply(409, {{"error", outcome.error().reason}, {"text", outcome.error().text}});
+}
+
 }  // namespace
 
 AdminReply reload_configuration(const Call& call) {
@@ -51,6 +56,16 @@ AdminReply reload_configuration(const Call& call) {
   reply.later = [&control = call.control](AdminReply::Receiver receive) {
     control.reload(
         [receive = std::move(receive)](const ReloadOutcome& outcome) { receive(reload_reply(outcome)); });
+  };
+  return reply;
+}
+
+AdminReply upgrade_process(const Call& call) {
+  if (auto wrong = unknown_key(call, {})) return *std::move(wrong);
+  AdminReply reply;
+  reply.later = [&control = call.control](AdminReply::Receiver receive) {
+    control.upgrade(
+        [receive = std::move(receive)](const UpgradeOutcome& outcome) { receive(upgrade_reply(outcome)); });
   };
   return reply;
 }

@@ -29,6 +29,7 @@ constexpr std::array process_keys = {
     key<&Process::pid_file, Process>("pid_file", true),
     key<&Process::max_connections, Process>("max_connections"),
     key<&Process::drain_timeout, Process>("drain_timeout"),
+    key<&Process::upgrade_timeout, Process>("upgrade_timeout"),
     key<&Process::max_memory, Process>("max_memory"),
 };
 constexpr std::array log_keys = {

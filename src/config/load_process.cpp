@@ -71,6 +71,7 @@ void read_process(TableReader& table, Process& process) {
   table.text("pid_file", process.pid_file);
   table.integer("max_connections", process.max_connections, {1, 100'000'000});
   table.duration("drain_timeout", process.drain_timeout, {0ms, kLongestTimeout});
+  table.duration("upgrade_timeout", process.upgrade_timeout, {100ms, 10min});
   table.size("max_memory", process.max_memory, {0, 1ULL << 50});
 }
 

@@ -1,5 +1,6 @@
 #include "azulb/daemon/admin_server.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -44,6 +45,27 @@ AdminServer::~AdminServer() = default;
 void AdminServer::stop() {
   timer_.stop();
   server_.stop();
+}
+
+std::vector<HandedSockets> AdminServer::handed() const {
+  std::vector<HandedSockets> handed;
+  for (const net::BoundSocket& socket : sockets_)
+    handed.push_back({.listener = "",
+                      .managed = socket.is_managed(),
+                      .named = false,
+                      .descriptors = {socket.descriptor()}});
+  return handed;
+}
+
+void AdminServer::give_up(const std::vector<int>& left) {
+  for (net::BoundSocket& socket : sockets_) {
+    if (std::find(left.begin(), left.end(), socket.descriptor()) == left.end()) socket.give_up();
+  }
+}
+
+void AdminServer::drain() {
+  watchers_.for_each([](EventStream& watcher) { watcher.end(); });
+  server_.drain();
 }
 
 void AdminServer::begin_events(admin::LocalExchange& exchange, const admin::LocalAnswer& answer) {

@@ -35,21 +35,23 @@ Examples:
   azulb status                                 what the running azulb knows of its servers
   azulb explain GET http://localhost:8080/      which route and server it would get, and why
   azulb reload                                 go by the changed configuration, or say what is wrong with it
+  azulb upgrade                                let the executable, which has been replaced, take over
   azulb drain app1 && deploy app1 && azulb enable app1 --wait
 
 Signals: SIGTERM or SIGINT lets running requests finish, then ends (a second one ends at once);
-SIGHUP reloads the configuration, SIGUSR1 reopens log files. Every configuration key is explained in conf/reference.toml.)";
+SIGHUP reloads the configuration, SIGUSR1 reopens log files, SIGUSR2 lets the executable, started anew, take over. Every configuration key is explained in conf/reference.toml.)";
 
-void report(const std::vector<config::Diagnostic>& diagnostics) {
-  fmt::print(stderr, "{}", config::render(diagnostics));
+/// The end of a start that has come to nothing; whoever has asked for it hears why.
+int failed(Predecessor& predecessor, const std::string& text) {
+  fmt::print(stderr, "{}", text);
+  predecessor.refuse(text);
+  return exit_failure;
 }
 
-int serve(config::Config config, ConfigSource source) {
+int serve(config::Config config, Origin origin, Predecessor& predecessor) {
   Process process;
-  if (auto started = process.start(std::move(config), std::move(source)); !started) {
-    fmt::print(stderr, "azulb: {}\n", started.error().message);
-    return exit_failure;
-  }
+  auto started = process.start(std::move(config), std::move(origin), predecessor);
+  if (!started) return failed(predecessor, fmt::format("azulb: {}\n", started.error().message));
   process.run();
   return 0;
 }
@@ -67,14 +69,22 @@ config::LoadOptions load_options() {
   return options;
 }
 
-int run_file(const std::string& path, bool only_check) {
+int run_file(const std::string& path, const Invocation& invocation) {
+  Predecessor predecessor;
   auto config = config::load_file(path, load_options());
+  if (!config) return failed(predecessor, config::render(config.error()));
+  return serve(
+      std::move(*config),
+      {.invocation = invocation, .source = [path] { return config::load_file(path, load_options()); }},
+      predecessor);
+}
+
+int check_file(const std::string& path) {
+  const auto config = config::load_file(path, load_options());
   if (!config) {
-    report(config.error());
+    fmt::print(stderr, "{}", config::render(config.error()));
     return exit_failure;
   }
-  if (!only_check)
-    return serve(std::move(*config), [path] { return config::load_file(path, load_options()); });
   fmt::print("{}: the configuration is valid ({} listeners, {} routes, {} upstreams)\n", path,
              config->listeners.size(), config->routes.size(), config->upstreams.size());
   std::fflush(stdout);
@@ -82,34 +92,28 @@ int run_file(const std::string& path, bool only_check) {
   return 0;
 }
 
-int run_proxy(const ProxyOptions& options, bool print_config) {
+int run_proxy(const ProxyOptions& options, bool print_config, const Invocation& invocation) {
+  Predecessor predecessor;
   const std::string text = proxy_configuration(options);
   auto config = config::load_text(text, "command line");
-  if (!config) {
-    report(config.error());
-    return exit_failure;
-  }
-  if (!print_config) return serve(std::move(*config), nullptr);
+  if (!config) return failed(predecessor, config::render(config.error()));
+  if (!print_config)
+    return serve(std::move(*config), {.invocation = invocation, .source = nullptr}, predecessor);
   fmt::print("{}", text);
   return 0;
 }
 
-int run_demo(const std::string& listen, const std::string& admin) {
+int run_demo(const std::string& listen, const std::string& admin, const Invocation& invocation) {
+  Predecessor predecessor;
   DemoReplicas replicas;
-  if (auto started = replicas.start(3); !started) {
-    fmt::print(stderr, "azulb demo: {}\n", started.error().message);
-    return exit_failure;
-  }
+  if (auto started = replicas.start(3); !started)
+    return failed(predecessor, fmt::format("azulb demo: {}\n", started.error().message));
   auto config = demo_config(listen, admin, replicas.addresses());
-  if (!config) {
-    report(config.error());
-    return exit_failure;
-  }
+  if (!config) return failed(predecessor, config::render(config.error()));
   Process process;
-  if (auto started = process.start(std::move(*config), nullptr); !started) {
-    fmt::print(stderr, "azulb demo: {}\n", started.error().message);
-    return exit_failure;
-  }
+  auto started =
+      process.start(std::move(*config), {.invocation = invocation, .source = nullptr}, predecessor);
+  if (!started) return failed(predecessor, fmt::format("azulb demo: {}\n", started.error().message));
   fmt::print("{}", demo_text(process.listening_on().front().text(), process.admin_address().text(),
                              replicas.addresses()));
   std::fflush(stdout);
@@ -131,6 +135,7 @@ std::string version_text() {
 }  // namespace
 
 int run(int argument_count, char** arguments) {
+  const Invocation invocation = Invocation::current(argument_count, arguments);
   CLI::App app("azulb: a load balancer and reverse proxy for HTTP/1.1 and WebSocket", "azulb");
   app.footer(examples);
   app.set_version_flag("-v,--version", version_text(), "Print the version and exit");
@@ -187,9 +192,9 @@ int run(int argument_count, char** arguments) {
   if (const auto status = control.run()) return *status;
   if (const auto status = whole.run()) return *status;
   if (const auto status = explain.run()) return *status;
-  if (proxy->parsed()) return run_proxy(proxy_options, print_config);
-  if (demo->parsed()) return run_demo(demo_listen, demo_admin);
-  if (!file.empty()) return run_file(file, check);
+  if (proxy->parsed()) return run_proxy(proxy_options, print_config, invocation);
+  if (demo->parsed()) return run_demo(demo_listen, demo_admin, invocation);
+  if (!file.empty()) return check ? check_file(file) : run_file(file, invocation);
   fmt::print(stderr, "azulb: what shall I do? Give a configuration with -c FILE, or a command.\n\n{}",
              app.help());
   return exit_usage;

@@ -14,6 +14,10 @@ class EventStream final : public admin::LocalStream, public base::ListNode<> {
   explicit EventStream(admin::LocalExchange& exchange) : exchange_(exchange) {}
 
   void send(std::string_view event) { exchange_.write(event); }
+  void end() {
+    unlink();
+    exchange_.end();
+  }
 
  private:
   void on_closed() override { unlink(); }

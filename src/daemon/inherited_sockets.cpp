@@ -51,9 +51,30 @@ base::Result<InheritedSockets> InheritedSockets::from_environment() {
   std::string_view names = names_text;
   for (int descriptor = first_descriptor; descriptor < first_descriptor + *count; ++descriptor) {
     std::string name = take_name(names);
-    auto socket = net::BoundSocket::adopt(descriptor);
+    auto socket = net::BoundSocket::adopt(descriptor, net::BoundSocket::Holder::manager);
     if (!socket) return base::failure("inherited socket \"" + name + "\": " + socket.error().message);
-    inherited.sockets_.push_back({std::move(name), std::move(*socket)});
+    inherited.sockets_.push_back(
+        {.name = std::move(name), .means_all = true, .was_bound = false, .socket = std::move(*socket)});
+  }
+  return inherited;
+}
+
+base::Result<InheritedSockets> InheritedSockets::from_predecessor(const Handover& handover) {
+  using Holder = net::BoundSocket::Holder;
+  InheritedSockets inherited;
+  for (const HandedSockets& handed : handover.sockets) {
+    for (const int descriptor : handed.descriptors) {
+      auto socket =
+          net::BoundSocket::adopt(descriptor, handed.managed ? Holder::manager : Holder::predecessor);
+      if (!socket) {
+        return base::failure("socket of listener \"" + handed.listener +
+                             "\", handed down: " + socket.error().message);
+      }
+      inherited.sockets_.push_back({.name = handed.listener,
+                                    .means_all = handed.named,
+                                    .was_bound = !handed.managed,
+                                    .socket = std::move(*socket)});
+    }
   }
   return inherited;
 }
@@ -74,11 +95,26 @@ std::vector<net::BoundSocket> InheritedSockets::take_if(Match match) {
 }
 
 std::vector<net::BoundSocket> InheritedSockets::take_named(std::string_view name) {
-  return take_if([name](const Inherited& inherited) { return inherited.name == name; });
+  return take_if(
+      [name](const Inherited& inherited) { return inherited.means_all && inherited.name == name; });
 }
 
-std::vector<net::BoundSocket> InheritedSockets::take_bound_to(const base::SocketAddress& address) {
-  return take_if([&address](const Inherited& inherited) { return inherited.socket.address() == address; });
+std::vector<net::BoundSocket> InheritedSockets::take_bound_to(const base::SocketAddress& address,
+                                                              std::string_view listener) {
+  const bool any_port = !address.is_unix() && address.port() == 0;
+  return take_if([&](const Inherited& inherited) {
+    const base::SocketAddress& bound = inherited.socket.address();
+    if (!any_port) return bound == address;
+    return inherited.was_bound && inherited.name == listener && !bound.is_unix() &&
+           bound.ip() == address.ip();
+  });
+}
+
+std::vector<int> InheritedSockets::left() const {
+  std::vector<int> descriptors;
+  for (const Inherited& inherited : sockets_)
+    descriptors.push_back(inherited.socket.descriptor());
+  return descriptors;
 }
 
 base::Result<void> InheritedSockets::all_taken() const {

@@ -54,31 +54,78 @@ base::Result<ListenerSockets> ListenerSockets::open(const config::Config& config
     auto& places = next.listeners_.emplace_back(current.find_named(listener.name));
     for (net::BoundSocket& socket : inherited.take_named(listener.name)) {
       Place& place = places.emplace_back(Place{listener.name, socket.address(), true, {}});
-      place.sockets.push_back(std::make_shared<const Socket>(Socket{next_id(), std::move(socket)}));
+      place.sockets.push_back(std::make_shared<Socket>(Socket{next_id(), std::move(socket)}));
     }
     if (!places.empty()) continue;
     for (const base::SocketAddress& wanted : addresses[index]) {
       Place place{.listener = listener.name, .wanted = wanted, .named = false, .sockets = {}};
       if (const Place* known = current.find(listener.name, wanted)) place.sockets = known->sockets;
-      if (place.sockets.empty()) add(place, inherited.take_bound_to(wanted));
-      if (auto filled = next.fill(place, config.process.workers, listener.backlog, current); !filled)
+      if (place.sockets.empty()) add(place, inherited.take_bound_to(wanted, listener.name));
+      if (auto filled = fill(place, config.process.workers, listener.backlog, current); !filled)
         return tl::unexpected(in_context("listener " + listener.name, filled.error()));
       places.push_back(std::move(place));
-    }
-  }
-  // From here on nothing fails.
-  for (std::size_t index = 0; index < config.listeners.size(); ++index) {
-    for (const Place& place : next.listeners_[index]) {
-      for (const auto& socket : place.sockets)
-        socket->bound.set_backlog(config.listeners[index].backlog);
     }
   }
   return next;
 }
 
+ListenerSockets ListenerSockets::none(const config::Config& config) {
+  ListenerSockets sockets;
+  sockets.listeners_.resize(config.listeners.size());
+  return sockets;
+}
+
+void ListenerSockets::listen(const config::Config& config) const {
+  for (std::size_t index = 0; index < listeners_.size(); ++index) {
+    for (const Place& place : listeners_[index]) {
+      for (const auto& socket : place.sockets)
+        socket->bound.set_backlog(config.listeners[index].backlog);
+    }
+  }
+}
+
+template <typename Visit>
+void ListenerSockets::for_each(Visit visit) const {
+  for (const auto& places : listeners_) {
+    for (const Place& place : places) {
+      for (const auto& socket : place.sockets)
+        visit(*socket);
+    }
+  }
+}
+
+std::vector<HandedSockets> ListenerSockets::handed() const {
+  std::vector<HandedSockets> handed;
+  for (const auto& places : listeners_) {
+    for (const Place& place : places) {
+      auto& of_place = handed.emplace_back(HandedSockets{.listener = place.listener,
+                                                         .managed = place.sockets.front()->bound.is_managed(),
+                                                         .named = place.named,
+                                                         .descriptors = {}});
+      for (const auto& socket : place.sockets)
+        of_place.descriptors.push_back(socket->bound.descriptor());
+    }
+  }
+  return handed;
+}
+
+std::unordered_set<std::uint64_t> ListenerSockets::give_up(const std::vector<int>& left) const {
+  std::unordered_set<std::uint64_t> taken;
+  for_each([&](Socket& socket) {
+    if (std::find(left.begin(), left.end(), socket.bound.descriptor()) != left.end()) return;
+    socket.bound.give_up();
+    taken.insert(socket.id);
+  });
+  return taken;
+}
+
+void ListenerSockets::own() const {
+  for_each([](Socket& socket) { socket.bound.own(); });
+}
+
 void ListenerSockets::add(Place& place, std::vector<net::BoundSocket> sockets) {
   for (net::BoundSocket& socket : sockets)
-    place.sockets.push_back(std::make_shared<const Socket>(Socket{next_id(), std::move(socket)}));
+    place.sockets.push_back(std::make_shared<Socket>(Socket{next_id(), std::move(socket)}));
 }
 
 std::vector<ListenerSockets::Place> ListenerSockets::find_named(const std::string& listener) const {
@@ -92,14 +139,11 @@ std::vector<ListenerSockets::Place> ListenerSockets::find_named(const std::strin
 }
 
 base::Result<void> ListenerSockets::give_to(const Account& account) const {
-  for (const auto& places : listeners_) {
-    for (const Place& place : places) {
-      for (const auto& socket : place.sockets) {
-        if (auto given = socket->bound.give_to(account.user, account.group); !given) return given;
-      }
-    }
-  }
-  return {};
+  base::Result<void> result;
+  for_each([&](const Socket& socket) {
+    if (result) result = socket.bound.give_to(account.user, account.group);
+  });
+  return result;
 }
 
 const ListenerSockets::Place* ListenerSockets::find(const std::string& listener,
@@ -129,9 +173,9 @@ base::Result<void> ListenerSockets::fill(Place& place, std::size_t count, int ba
     auto bound = place.sockets.empty()
                      ? bind_first(place.wanted, backlog,
                                   !place.wanted.is_unix() && current.has_port(place.wanted.port()))
-                     : net::BoundSocket::bind(place.sockets.front()->bound.address(), backlog, true);
+                     : net::BoundSocket::join(place.sockets.front()->bound.address());
     if (!bound) return tl::unexpected(bound.error());
-    place.sockets.push_back(std::make_shared<const Socket>(Socket{next_id(), std::move(*bound)}));
+    place.sockets.push_back(std::make_shared<Socket>(Socket{next_id(), std::move(*bound)}));
   }
   return {};
 }
@@ -155,12 +199,7 @@ std::vector<std::vector<proxy::WorkerUpdate::Socket>> ListenerSockets::of_worker
 
 std::unordered_set<std::uint64_t> ListenerSockets::ids() const {
   std::unordered_set<std::uint64_t> ids;
-  for (const auto& places : listeners_) {
-    for (const Place& place : places) {
-      for (const auto& socket : place.sockets)
-        ids.insert(socket->id);
-    }
-  }
+  for_each([&ids](const Socket& socket) { ids.insert(socket.id); });
   return ids;
 }
 

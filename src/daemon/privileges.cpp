@@ -79,9 +79,8 @@ bool may_bind_low_ports(capng_type_t set) {
   return capng_get_caps_process() == 0 && capng_have_capability(set, CAP_NET_BIND_SERVICE) != 0;
 }
 
-bool change_effective(capng_act_t action) {
-  return capng_update(action, CAPNG_EFFECTIVE, CAP_NET_BIND_SERVICE) == 0 &&
-         capng_apply(CAPNG_SELECT_CAPS) == 0;
+bool change_set(capng_act_t action, capng_type_t set) {
+  return capng_update(action, set, CAP_NET_BIND_SERVICE) == 0 && capng_apply(CAPNG_SELECT_CAPS) == 0;
 }
 
 }  // namespace
@@ -131,14 +130,28 @@ base::Result<void> become(const Account& account, bool keep_low_ports) {
   return {};
 }
 
+// (Started as root, or with the capability in the ambient set, a program has it anyway.)
+LowPortsInherited::LowPortsInherited() {
+  if (geteuid() == 0 || !may_bind_low_ports(CAPNG_PERMITTED) || may_bind_low_ports(CAPNG_INHERITABLE)) return;
+  raised_ = change_set(CAPNG_ADD, CAPNG_INHERITABLE) &&
+            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0) == 0;
+}
+
+LowPortsInherited::~LowPortsInherited() {
+  if (!raised_) return;
+  // What may not be inherited leaves the ambient set, too.
+  const bool lowered = may_bind_low_ports(CAPNG_INHERITABLE) && change_set(CAPNG_DROP, CAPNG_INHERITABLE);
+  AZULB_ASSERT(lowered);  // giving up a capability never fails
+}
+
 LowPortsAllowed::LowPortsAllowed() {
   if (may_bind_low_ports(CAPNG_EFFECTIVE) || !may_bind_low_ports(CAPNG_PERMITTED)) return;
-  raised_ = change_effective(CAPNG_ADD);
+  raised_ = change_set(CAPNG_ADD, CAPNG_EFFECTIVE);
 }
 
 LowPortsAllowed::~LowPortsAllowed() {
   if (!raised_) return;
-  const bool lowered = may_bind_low_ports(CAPNG_EFFECTIVE) && change_effective(CAPNG_DROP);
+  const bool lowered = may_bind_low_ports(CAPNG_EFFECTIVE) && change_set(CAPNG_DROP, CAPNG_EFFECTIVE);
   AZULB_ASSERT(lowered);  // giving up a capability never fails
 }
 

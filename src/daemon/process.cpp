@@ -41,7 +41,7 @@ Process::~Process() {
   workers_.stop();
 }
 
-base::Result<void> Process::start(config::Config config, ConfigSource source) {
+base::Result<void> Process::start(config::Config config, Origin origin, Predecessor& predecessor) {
   forbid_new_privileges();
   auto account = find_account(config.process);
   if (!account) return tl::unexpected<base::Error>(account.error());
@@ -52,27 +52,39 @@ base::Result<void> Process::start(config::Config config, ConfigSource source) {
   if (auto opened = base::open_log(log_settings(config.log)); !opened) return opened;
   std::signal(SIGPIPE, SIG_IGN);
   // Before anything listens: whoever sees the port open may send a signal.
-  signals_.listen({SIGTERM, SIGINT, SIGUSR1, SIGHUP}, [this](int number) { on_signal(number); });
+  signals_.listen({SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP}, [this](int number) { on_signal(number); });
   started_ns_ = base::wall_clock_ns();
-  source_ = std::move(source);
+  origin_ = std::move(origin);
   if (!resolve_at_start(config)) return base::failure("ended by a signal before it was ready");
   auto prepared = prepare(std::move(config), discovery_.lists(), nullptr);
   if (!prepared) return tl::unexpected<base::Error>(prepared.error());
   auto access_log = base::LineSink::open("off");
   if (!access_log) return tl::unexpected<base::Error>(access_log.error());
   access_log_ = std::move(*access_log);
-  auto inherited = InheritedSockets::from_environment();
+  const Handover* const handover = predecessor.handover();
+  auto inherited = handover != nullptr ? InheritedSockets::from_predecessor(*handover)
+                                       : InheritedSockets::from_environment();
   if (!inherited) return tl::unexpected<base::Error>(inherited.error());
   auto resources = open_resources(*prepared, *inherited);
   if (!resources) return tl::unexpected<base::Error>(resources.error());
-  if (auto taken = inherited->all_taken(); !taken) return taken;
-  const std::string& pid_file = prepared->snapshot->config().process.pid_file;
-  if (auto written = pid_file_.write(pid_file); !written) return written;
+  if (auto taken = inherited->all_taken(); handover == nullptr && !taken) return taken;
+  auto pid_file = pid_file_.open(prepared->snapshot->config().process.pid_file,
+                                 handover != nullptr ? handover->pid_file : -1);
+  if (!pid_file) return pid_file;
   if (*account) {
     auto given_up = give_up_privileges(**account, prepared->snapshot->config(), *resources);
     if (!given_up) return given_up;
   }
-  take_effect(std::move(*prepared), std::move(*resources));
+  if (handover == nullptr) {
+    take_effect(std::move(*prepared), std::move(*resources));
+  } else {
+    auto held = hold_back(*resources, prepared->snapshot->config());
+    take_effect(std::move(*prepared), std::move(*resources));
+    std::vector<int> left = inherited->left();
+    if (handover->pid_file >= 0 && !pid_file_.is_inherited()) left.push_back(handover->pid_file);
+    if (auto replaced = replace(predecessor, std::move(held), left); !replaced) return replaced;
+  }
+  if (auto written = pid_file_.write(); !written) base::log_error("{}", written.error().message);
   loop_.timers().list(tick_interval).start(tick_);
   for (const base::SocketAddress& address : listening_on())
     base::log_info("listening on {}", address.text());
@@ -80,6 +92,7 @@ base::Result<void> Process::start(config::Config config, ConfigSource source) {
   base::log_info("azulb {} is ready: {} workers, process {}", AZULB_VERSION, workers_.count(), getpid());
   tell_ready();
   watchdog_.start();
+  serving_ = true;
   return {};
 }
 
@@ -179,13 +192,14 @@ void Process::run() {
 }
 
 void Process::on_signal(int number) {
-  if (snapshot_ == nullptr) {  // still resolving names
+  if (!serving_) {
     interrupted_ = interrupted_ || number == SIGTERM || number == SIGINT;
     return;
   }
   if (number == SIGUSR1) return reopen_logs();
+  if (number == SIGUSR2) return upgrade(nullptr);
   if (number == SIGHUP) return reload(nullptr);
-  if (draining_) {
+  if (std::exchange(asked_to_end_, true)) {
     base::log_warn("second signal: ending at once");
     return end();
   }
@@ -202,16 +216,25 @@ void Process::reopen_logs() {
 }
 
 void Process::drain() {
+  if (successor_ != nullptr && !draining_) {
+    upgrade_failed({.reason = "azulb is to end before the new process is ready", .text = {}});
+  }
+  if (!draining_) begin_draining();
+  workers_.drain([this] { sockets_ = {}; },  // from here on, connections are refused
+                 [this] { on_drained(); });
+}
+
+void Process::begin_draining() {
   draining_ = true;
   const auto limit = snapshot_->config().process.drain_timeout;
   base::log_info("draining: no new connections; what runs has {} to finish", base::format_duration(limit));
   service_manager_.stopping(limit + stop_margin, "draining: running requests finish, no new connections");
   loop_.timers().list(limit).start(drain_timer_);
-  workers_.drain([this] { sockets_ = {}; },  // from here on, connections are refused
-                 [this] {
-                   base::log_info("drained");
-                   end();
-                 });
+}
+
+void Process::on_drained() {
+  base::log_info("drained");
+  end();
 }
 
 void Process::end() {
@@ -219,9 +242,11 @@ void Process::end() {
   workers_.stop();
   loop_.deliver_messages();  // their last lines for the log
   drain_timer_.stop();
+  idle_timer_.stop();
   tick_.stop();
   staple_timer_.stop();
   watchdog_.stop();
+  successor_.reset();
   if (prober_ != nullptr) prober_->stop();
   if (admin_ != nullptr) admin_->stop();
   for (const auto& admin : retired_admins_)

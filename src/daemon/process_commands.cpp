@@ -17,6 +17,9 @@ using namespace std::chrono_literals;
 // Names may take their time to resolve, and a large configuration its own.
 constexpr base::Milliseconds reload_limit = 60s;
 
+// The longest process.upgrade_timeout, and some.
+constexpr base::Milliseconds upgrade_limit = 11min;
+
 constexpr const char* exit_statuses = R"(
 Exit status: 0 done; 1 azulb refuses, and all goes on as it was; 2 wrong command line; 3 no azulb answers at the
 admin address.)";
@@ -30,6 +33,11 @@ std::string reload_text(const Json& answer) {
                       : "the configuration is reloaded\n" + text;
 }
 
+std::string upgrade_text(const Json& answer) {
+  return fmt::format("process {} serves from here on; process {} ends when its last connection does\n",
+                     answer.value("process", 0), answer.value("previous", 0));
+}
+
 }  // namespace
 
 struct ProcessCommands::State {
@@ -38,6 +46,7 @@ struct ProcessCommands::State {
   std::function<int()> chosen;
 
   int reload() const { return ask("/reload", reload_limit, reload_text); }
+  int upgrade() const { return ask("/upgrade", upgrade_limit, upgrade_text); }
 
  private:
   int ask(const char* path, base::Milliseconds limit, std::string (*text)(const Json& answer)) const;
@@ -76,6 +85,9 @@ ProcessCommands::ProcessCommands(CLI::App& app) : state_(std::make_unique<State>
   };
   add("reload", "Have the running azulb read its configuration anew; says what changed, or what is wrong",
       &State::reload);
+  add("upgrade",
+      "Let the executable, started anew, take the running azulb's place without losing a connection",
+      &State::upgrade);
 }
 
 ProcessCommands::~ProcessCommands() = default;

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 #include <utility>
 
@@ -50,16 +51,9 @@ base::Result<Process::Resources> Process::open_resources(const Preparation& prep
   auto sockets = ListenerSockets::open(config, prepared.listener_addresses, sockets_, inherited);
   if (!sockets) return tl::unexpected(sockets.error());
   resources.sockets = std::move(*sockets);
-  const bool same_admin =
-      before != nullptr && before->admin && config.admin && before->admin->address == config.admin->address;
-  if (config.admin && !same_admin) {
-    auto& bound = resources.admin_sockets.emplace();
-    for (const base::SocketAddress& address : prepared.admin_addresses) {
-      auto socket = net::BoundSocket::bind(address, SOMAXCONN, false);
-      if (!socket) return tl::unexpected(in_context("admin", socket.error()));
-      bound.push_back(std::move(*socket));
-    }
-  }
+  auto admin_sockets = open_admin_sockets(prepared, inherited);
+  if (!admin_sockets) return tl::unexpected(in_context("admin", admin_sockets.error()));
+  resources.admin_sockets = std::move(*admin_sockets);
   if (before == nullptr || before->access_log.output != config.access_log.output) {
     auto output = base::LineOutput::open(config.access_log.output);
     if (!output) return tl::unexpected(in_context("access_log", output.error()));
@@ -73,6 +67,27 @@ base::Result<Process::Resources> Process::open_resources(const Preparation& prep
   return resources;
 }
 
+/// Nothing: they stay as they are.
+base::Result<std::optional<std::vector<net::BoundSocket>>> Process::open_admin_sockets(
+    const Preparation& prepared, InheritedSockets& inherited) const {
+  const config::Config& config = prepared.snapshot->config();
+  const config::Config* const before = snapshot_ != nullptr ? &snapshot_->config() : nullptr;
+  const bool same =
+      before != nullptr && before->admin && config.admin && before->admin->address == config.admin->address;
+  if (!config.admin || same) return std::nullopt;
+  std::vector<net::BoundSocket> sockets;
+  for (const base::SocketAddress& address : prepared.admin_addresses) {
+    auto taken = inherited.take_bound_to(address, "");
+    if (taken.empty()) {
+      auto bound = net::BoundSocket::bind(address, SOMAXCONN, false);
+      if (!bound) return tl::unexpected(bound.error());
+      taken.push_back(std::move(*bound));
+    }
+    std::move(taken.begin(), taken.end(), std::back_inserter(sockets));
+  }
+  return sockets;
+}
+
 ReloadReport Process::take_effect(Preparation prepared, Resources resources) {
   const std::shared_ptr<proxy::Snapshot> earlier = snapshot_;
   const config::Config& config = prepared.snapshot->config();
@@ -80,6 +95,7 @@ ReloadReport Process::take_effect(Preparation prepared, Resources resources) {
     raise_descriptor_limit(config.process.max_connections);
   if (resources.access_log) access_log_->redirect(std::move(*resources.access_log));
   sockets_ = std::move(resources.sockets);
+  sockets_.listen(config);
   servers_ = std::move(prepared.servers);
   adopt(std::move(prepared.snapshot), prepared.access_log_format);
   refresh_stapled_responses();  // of certificates that are new nothing is stapled before
@@ -125,7 +141,7 @@ void Process::update_health_checks(const proxy::Snapshot* earlier) {
 
 void Process::reload(ReloadObserver observer) {
   reloads_asked_for_.push_back(std::move(observer));
-  if (reloads_under_way_.empty()) begin_reload();
+  if (reloads_under_way_.empty() && (successor_ == nullptr || draining_)) begin_reload();
 }
 
 void Process::begin_reload() {
@@ -136,9 +152,9 @@ void Process::begin_reload() {
     });
   };
   if (draining_) return refuse("azulb is draining, and about to end");
-  if (!source_) return refuse("azulb runs without a configuration file");
+  if (!origin_.source) return refuse("azulb runs without a configuration file");
   service_manager_.reloading();
-  background_.run([this, source = source_]() -> Background::Follow {
+  background_.run([this, source = origin_.source]() -> Background::Follow {
     // (`this` is for main alone, which is there if anything follows.)
     auto loaded = std::make_shared<config::LoadResult>(source());
     return [this, loaded] { reload_loaded(std::move(*loaded)); };
@@ -204,6 +220,7 @@ void Process::reload_ended(const ReloadOutcome& outcome) {
   if (!reloads_asked_for_.empty()) return begin_reload();
   discovery_.configure(snapshot_->config().upstreams);  // after a failure: as before
   adopt_servers();
+  if (!upgrade_observers_.empty() && successor_ == nullptr) begin_upgrade();
 }
 
 }  // namespace azulb::daemon

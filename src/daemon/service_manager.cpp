@@ -109,4 +109,8 @@ void ServiceManager::keep_alive() {
   send("WATCHDOG=1");
 }
 
+void ServiceManager::fall_silent() {
+  if (descriptor_ >= 0) close(std::exchange(descriptor_, -1));
+}
+
 }  // namespace azulb::daemon

@@ -67,6 +67,14 @@ void Workers::thread_drained(const WorkerThread* thread) {
   if (active_.empty() && ending_.empty() && on_drained_) std::exchange(on_drained_, nullptr)();
 }
 
+void Workers::leave(const std::unordered_set<std::uint64_t>& open_sockets, std::function<void()> on_drained) {
+  on_drained_ = std::move(on_drained);
+  for (Entry& entry : std::exchange(active_, {})) {
+    entry.thread->leave(open_sockets, when_drained(*entry.thread));
+    ending_.push_back(std::move(entry));
+  }
+}
+
 void Workers::drain(std::function<void()> on_accepting_ended, std::function<void()> on_drained) {
   on_drained_ = std::move(on_drained);
   accepting_ = active_.size() + ending_.size();

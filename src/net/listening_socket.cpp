@@ -63,6 +63,25 @@ void remove_stale_socket(const base::SocketAddress& address) {
   close(probe);
 }
 
+/// A socket bound to the address, with no failure left but the kernel's: the descriptor, or -1 with errno.
+int open_bound(const base::SocketAddress& address, bool shared) {
+  const int descriptor = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return -1;
+  const int on = 1;
+  if (!address.is_unix()) {
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (shared) setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    // Accepted sockets inherit it: one call here saves one per connection.
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (address.family() == AF_INET6) setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  }
+  if (::bind(descriptor, address.get(), address.length()) == 0) return descriptor;
+  const int system_error = errno;
+  close(descriptor);
+  errno = system_error;
+  return -1;
+}
+
 }  // namespace
 
 base::SocketAddress local_address(int descriptor) {
@@ -73,19 +92,10 @@ base::SocketAddress local_address(int descriptor) {
 }
 
 base::Result<BoundSocket> BoundSocket::bind(const base::SocketAddress& address, int backlog, bool shared) {
-  const int descriptor = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (address.is_unix()) remove_stale_socket(address);
+  const int descriptor = open_bound(address, shared);
   if (descriptor < 0) return bind_failure(address, errno);
-  const int on = 1;
-  if (address.is_unix()) {
-    remove_stale_socket(address);
-  } else {
-    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (shared) setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    // Accepted sockets inherit it: one call here saves one per connection.
-    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (address.family() == AF_INET6) setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  }
-  if (::bind(descriptor, address.get(), address.length()) != 0 || listen(descriptor, backlog) != 0) {
+  if (listen(descriptor, backlog) != 0) {
     const int system_error = errno;
     close(descriptor);
     return bind_failure(address, system_error);
@@ -93,7 +103,13 @@ base::Result<BoundSocket> BoundSocket::bind(const base::SocketAddress& address, 
   return BoundSocket(descriptor, address.is_unix() ? address : local_address(descriptor));
 }
 
-base::Result<BoundSocket> BoundSocket::adopt(int descriptor) {
+base::Result<BoundSocket> BoundSocket::join(const base::SocketAddress& address) {
+  const int descriptor = open_bound(address, true);
+  if (descriptor < 0) return bind_failure(address, errno);
+  return BoundSocket(descriptor, address);
+}
+
+base::Result<BoundSocket> BoundSocket::adopt(int descriptor, Holder holder) {
   const auto option = [descriptor](int name) {
     int value = -1;
     socklen_t length = sizeof value;
@@ -113,16 +129,22 @@ base::Result<BoundSocket> BoundSocket::adopt(int descriptor) {
   }
   const int on = 1;
   if (family != AF_UNIX) setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  return BoundSocket(descriptor, local_address(descriptor), true);
+  BoundSocket socket(descriptor, local_address(descriptor));
+  socket.owned_ = false;
+  socket.managed_ = holder == Holder::manager;
+  socket.alone_ = socket.managed_ || family == AF_UNIX || option(SO_REUSEPORT) != 1;
+  return socket;
 }
 
 BoundSocket::BoundSocket(BoundSocket&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)),
       address_(other.address_),
-      inherited_(other.inherited_) {}
+      alone_(other.alone_),
+      owned_(other.owned_),
+      managed_(other.managed_) {}
 
 base::Result<void> BoundSocket::give_to(uid_t user, gid_t group) const {
-  if (inherited_) return {};
+  if (!owned_) return {};
   if (fchown(descriptor_, user, group) != 0 ||
       (address_.is_unix() && lchown(unix_path(address_), user, group) != 0)) {
     return base::system_failure("cannot give the socket " + address_.text() + " to another user", errno);
@@ -132,12 +154,12 @@ base::Result<void> BoundSocket::give_to(uid_t user, gid_t group) const {
 
 BoundSocket::~BoundSocket() {
   if (descriptor_ < 0) return;
-  if (address_.is_unix() && !inherited_) unlink(unix_path(address_));
+  if (address_.is_unix() && owned_) unlink(unix_path(address_));
   close(descriptor_);
 }
 
 void BoundSocket::set_backlog(int backlog) const {
-  listen(descriptor_, backlog);  // of a socket that listens it changes nothing else
+  listen(descriptor_, backlog);  // of a socket that listens already it changes nothing else
 }
 
 ListeningSocket::~ListeningSocket() {

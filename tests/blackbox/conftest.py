@@ -67,7 +67,7 @@ def _azulb_factory(tmp_path):
         `upstream` and `listener` are the tables of the default upstream "app" and listener "http".
         """
         count[0] += 1
-        options = {key: more.pop(key) for key in ("config_text", "arguments", "environment") if key in more}
+        options = {key: more.pop(key) for key in ("config_text", "arguments", "environment", "binary") if key in more}
         extra = dict(more.pop("extra", {}))
         if "upstream" in more:
             extra["upstream"] = {**extra.get("upstream", {}), "app": more.pop("upstream")}

@@ -279,3 +279,83 @@ def test_who_is_that_user_already_stays_it(open_directory):
     finally:
         process.terminate()
     assert process.wait(10) == 0
+
+
+# ---- what takes the user's rights for granted: reloads and upgrades
+@pytest.fixture
+def reachable(tmp_path):
+    """The user gets as far as the test's directory, and may read the configuration in it."""
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.owner() == "root" and stat.S_IMODE(directory.stat().st_mode) == 0o700:
+            directory.chmod(0o711)
+
+
+def main_state(proxy):
+    return next(state for state in thread_states(proxy) if state["Pid"] == [str(proxy.pid)])
+
+
+def serves(address):
+    host, _, port = address.partition(":")
+    return fetch((host, int(port))).status == 200
+
+
+def test_a_reload_adds_workers_and_a_low_port_as_the_user(azulb, scripted, reachable):
+    first, second = low_address(), low_address()
+    proxy = azulb(
+        scripted(always(OK)),
+        process={"user": "nobody", "workers": 1},
+        extra={"listener": {"low": {"address": first}}},
+    )
+    report = proxy.reload({"listener": {"low": {"address": [first, second]}}, "process": {"workers": 3}})
+    assert "not reloaded" not in report, report
+    assert serves(first) and serves(second)
+    assert capabilities(main_state(proxy), "CapEff") == 0
+
+
+def test_a_reload_without_the_right_to_low_ports_says_so(azulb, scripted, reachable):
+    proxy = azulb(scripted(always(OK)), process={"user": "nobody"})
+    report = proxy.reload({"listener": {"low": {"address": low_address()}}})
+    assert "not reloaded" in report and "CAP_NET_BIND_SERVICE" in report
+    assert proxy.fetch().status == 200
+
+
+def test_after_an_upgrade_the_rights_are_the_same(azulb, scripted, reachable):
+    first, second, third = low_address(), low_address(), low_address()
+    proxy = azulb(
+        scripted(always(OK)),
+        process={"user": "nobody", "workers": 2},
+        extra={"listener": {"low": {"address": first}}},
+    )
+    before = main_state(proxy)
+    proxy.config["listener"]["low"]["address"] = [first, second]
+    proxy.config_path.write_text(dumps(proxy.config))
+    proxy.upgrade()
+    assert serves(first) and serves(second)
+    after = main_state(proxy)
+    for key in ("Uid", "Gid", "Groups", "NoNewPrivs", "CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd"):
+        assert after[key] == before[key], key
+    report = proxy.reload({"listener": {"low": {"address": [first, third]}}, "process": {"workers": 3}})
+    assert "not reloaded" not in report, report
+    assert serves(third)
+
+
+def test_an_upgrade_cannot_add_low_ports_that_azulb_had_no_right_to(azulb, scripted, reachable):
+    proxy = azulb(scripted(always(OK)), process={"user": "nobody"})
+    address = low_address()
+    proxy.config_path.write_text(
+        dumps({**proxy.config, "listener": {**proxy.config["listener"], "low": {"address": address}}})
+    )
+    answer = proxy.command("/upgrade")
+    assert answer.status == 409
+    assert f"cannot listen on {address}" in answer.body.decode() and "CAP_NET_BIND_SERVICE" in answer.body.decode()
+    assert proxy.fetch().status == 200
+
+
+def test_the_pid_file_in_a_directory_of_roots_follows_an_upgrade(azulb, scripted, reachable, tmp_path):
+    path = tmp_path / "pid"
+    proxy = azulb(scripted(always(OK)), process={"user": "nobody", "pid_file": str(path)})
+    for _ in range(2):
+        proxy.upgrade()
+        proxy.wait_predecessors()
+        assert path.read_text() == f"{proxy.pid}\n"
+        assert path.stat().st_uid == 0

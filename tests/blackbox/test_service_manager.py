@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+from support.adopted_process import AdoptedProcess
 from support.azulb import BINARY
 from support.client import Client, fetch
 from support.ports import free_port
@@ -167,9 +169,18 @@ class Activated:
         assert self.process.poll() is None, self.log.read_text()
         return self
 
+    def upgrade(self, count):
+        """`count`: how many have been started then."""
+        self.process.send_signal(signal.SIGUSR2)
+        ready = wait_until(
+            lambda: re.findall(r"is ready: .*, process (\d+)\n", self.log.read_text())[count - 1 : count], what="the upgrade"
+        )
+        assert self.process.wait(15) == 0
+        self.process = AdoptedProcess(int(ready[0]))
+
     def stop(self):
         if self.process.poll() is None:
-            self.process.terminate()
+            self.process.send_signal(signal.SIGTERM)
         return self.process.wait(15)
 
 
@@ -234,6 +245,37 @@ def test_between_two_azulbs_connections_wait_and_none_is_refused(activated, scri
             waiting.send_request()
             activated(listening, server=server)
             assert waiting.read_response().status == 200
+
+
+def test_inherited_sockets_go_on_through_reloads_and_upgrades(activated, tmp_path):
+    """By name and by address; the service manager's own end goes on listening, whoever ends."""
+    path = tmp_path / "web.sock"
+    with listening_socket() as by_name, listening_socket() as by_address, socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(path))
+        unix.listen(8)
+        proxy = activated(
+            by_name,
+            by_address,
+            unix,
+            names=["web", "other", "another"],
+            listeners={
+                "web": {"address": "192.0.2.1:80"},
+                "address": {"address": name_of(by_address)},
+                "unix": {"address": f"unix:{path}"},
+            },
+        )
+        addresses = [by_name.getsockname(), by_address.getsockname(), str(path)]
+        proxy.config.write_text(proxy.config.read_text().replace("workers = 3", "workers = 2"))
+        proxy.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "the configuration is reloaded" in proxy.log.read_text(), what="the reload")
+        assert [fetch(address).status for address in addresses * 5] == [200] * 15
+        for turn in (2, 3):
+            proxy.upgrade(turn)
+            assert [fetch(address).status for address in addresses * 5] == [200] * 15
+        assert proxy.stop() == 0
+        assert path.exists()
+        with Client(by_name.getsockname()) as waiting:  # in the backlog of the manager's socket
+            waiting.send_request()
 
 
 def test_a_unix_socket_is_inherited_and_its_path_stays(activated, tmp_path):

@@ -13,6 +13,7 @@ namespace azulb::admin {
 class Control {
  public:
   using ReloadObserver = std::function<void(const ReloadOutcome& outcome)>;
+  using UpgradeObserver = std::function<void(const UpgradeOutcome& outcome)>;
 
   /// True if the state was another. When it returns, no worker gives a server that is not enabled anything
   /// new.
@@ -23,6 +24,9 @@ class Control {
   /// Serving goes on meanwhile. The outcome is logged, and told to `observer` (which may be null) from the
   /// loop, later.
   virtual void reload(ReloadObserver observer) = 0;
+  /// Starts the executable anew and, once that is ready, lets it take this process's place, which drains. If
+  /// it does not become ready, all goes on as it was. The outcome is logged and told as a reload's.
+  virtual void upgrade(UpgradeObserver observer) = 0;
 
  protected:
   ~Control() = default;

@@ -1,6 +1,8 @@
 // What became of a change of the whole process that was asked for.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
@@ -25,5 +27,19 @@ struct ReloadReport {
 };
 
 using ReloadOutcome = tl::expected<ReloadReport, ReloadFailure>;
+
+/// Why this process goes on serving.
+struct UpgradeFailure {
+  std::string reason;  // a sentence
+  std::string text;    // what the new process said: nothing, or lines
+};
+
+/// Who serves from now on.
+struct UpgradeReport {
+  pid_t process = 0;
+  pid_t previous = 0;
+};
+
+using UpgradeOutcome = tl::expected<UpgradeReport, UpgradeFailure>;
 
 }  // namespace azulb::admin

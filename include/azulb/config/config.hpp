@@ -25,6 +25,7 @@ struct Process {
   std::string pid_file;
   std::uint64_t max_connections = 65536;
   Milliseconds drain_timeout = 30s;
+  Milliseconds upgrade_timeout = 30s;
   std::uint64_t max_memory = 0;
 
   bool operator==(const Process&) const = default;

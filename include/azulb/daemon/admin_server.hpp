@@ -2,11 +2,12 @@
 #pragma once
 
 #include <functional>
-#include <optional>
+#include <vector>
 
 #include "azulb/admin/handler.hpp"
 #include "azulb/admin/local_server.hpp"
 #include "azulb/base/intrusive_list.hpp"
+#include "azulb/daemon/handover.hpp"
 #include "azulb/net/listening_socket.hpp"
 #include "azulb/net/loop.hpp"
 
@@ -28,9 +29,13 @@ class AdminServer final : private admin::LocalHandler {
   void stop();
   /// Something has changed that watchers of the dashboard want to see now.
   void changed();
-  const std::vector<net::BoundSocket>& sockets() const { return sockets_; }
-  /// Accepts nothing more, and lets what is under way end.
-  void drain() { server_.drain(); }
+  /// What a successor is handed, with main's descriptors.
+  std::vector<HandedSockets> handed() const;
+  /// The successor has taken all but those with the descriptors `left`.
+  void give_up(const std::vector<int>& left);
+  /// Accepts nothing more, and lets what is under way end. Who watches is to come again, to whoever has the
+  /// address then.
+  void drain();
   /// After `drain`: it may be destroyed.
   bool ended() const { return server_.empty(); }
   const base::SocketAddress& address() const { return sockets_.front().address(); }

@@ -31,11 +31,24 @@ class ListenerSockets {
  public:
   ListenerSockets() = default;
 
+  /// Of a configuration, before it has any.
+  static ListenerSockets none(const config::Config& config);
   /// Those of `config`: what `current` has on the same address is shared with it, what was inherited is
   /// taken, and the rest is bound. After an error nothing has changed. (Sockets that were inherited for a
   /// listener by its name stand for all of its addresses, for as long as it has the name.)
   static base::Result<ListenerSockets> open(const config::Config& config, const ListenerAddresses& addresses,
                                             const ListenerSockets& current, InheritedSockets& inherited);
+
+  /// All of them listen from here on, with the backlogs of `config`, whose sockets they are. Those that have
+  /// joined others on an address did not yet: before somebody accepts on them, nobody is to wait there.
+  void listen(const config::Config& config) const;
+
+  /// What a successor is handed, with main's descriptors.
+  std::vector<HandedSockets> handed() const;
+  /// The successor has taken all but those with the descriptors `left`; their ids.
+  std::unordered_set<std::uint64_t> give_up(const std::vector<int>& left) const;
+  /// The predecessor has given them up.
+  void own() const;
 
   /// What worker `index` of `workers` accepts on, per listener; with main's descriptors.
   std::vector<std::vector<proxy::WorkerUpdate::Socket>> of_worker(unsigned index, unsigned workers) const;
@@ -55,14 +68,17 @@ class ListenerSockets {
     std::string listener;
     base::SocketAddress wanted;  // as configured: port 0 is any
     bool named;                  // inherited by the listener's name
-    std::vector<std::shared_ptr<const Socket>> sockets;
+    std::vector<std::shared_ptr<Socket>> sockets;
   };
 
   std::vector<Place> find_named(const std::string& listener) const;
   const Place* find(const std::string& listener, const base::SocketAddress& wanted) const;
   bool has_port(std::uint16_t port) const;
   static void add(Place& place, std::vector<net::BoundSocket> sockets);
-  base::Result<void> fill(Place& place, std::size_t count, int backlog, const ListenerSockets& current);
+  static base::Result<void> fill(Place& place, std::size_t count, int backlog,
+                                 const ListenerSockets& current);
+  template <typename Visit>
+  void for_each(Visit visit) const;
 
   std::vector<std::vector<Place>> listeners_;
 };

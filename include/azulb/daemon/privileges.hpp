@@ -3,8 +3,9 @@
 // One process, no helper that stays root: what needs root (low ports, log files, private keys) is done first,
 // then the process becomes process.user for good. If one of its ports is below 1024, CAP_NET_BIND_SERVICE
 // stays permitted but not effective: a reload may have to bind such a port, and raises it for just that
-// (LowPortsAllowed). Nothing else stays. The kernel makes a process that has changed its user undumpable, and
-// azulb leaves it so: no core file and no debugger of that user gets at the private keys in its memory.
+// (LowPortsAllowed), and so may the azulb that takes this one's place (LowPortsInherited). Nothing else
+// stays. The kernel makes a process that has changed its user undumpable, and azulb leaves it so: no core
+// file and no debugger of that user gets at the private keys in its memory.
 #pragma once
 
 #include "azulb/base/result.hpp"
@@ -27,6 +28,19 @@ base::Result<void> may_become(const Account& account);
 /// said above; it is the one that binds. A process that is this account already only gives up capabilities.
 /// On an error nothing must be served.
 base::Result<void> become(const Account& account, bool keep_low_ports);
+
+/// While it lives, a program that this thread starts may do with low ports what this one may, and not less
+/// (capabilities(7), ambient set). Main only.
+class LowPortsInherited {
+ public:
+  LowPortsInherited();
+  LowPortsInherited(const LowPortsInherited&) = delete;
+  LowPortsInherited& operator=(const LowPortsInherited&) = delete;
+  ~LowPortsInherited();
+
+ private:
+  bool raised_ = false;
+};
 
 /// While it lives, this thread may bind low ports, if it ever may. Main only.
 class LowPortsAllowed {

@@ -1,5 +1,5 @@
-// The running process: main's loop, the workers, health checks, admin pages, signals, reloads, and the way
-// out.
+// The running process: main's loop, the workers, health checks, admin pages, signals, reloads, upgrades, and
+// the way out.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +16,14 @@
 #include "azulb/daemon/account.hpp"
 #include "azulb/daemon/admin_server.hpp"
 #include "azulb/daemon/background.hpp"
+#include "azulb/daemon/invocation.hpp"
 #include "azulb/daemon/listener_sockets.hpp"
 #include "azulb/daemon/pid_file.hpp"
+#include "azulb/daemon/predecessor.hpp"
 #include "azulb/daemon/reload.hpp"
 #include "azulb/daemon/service_manager.hpp"
 #include "azulb/daemon/signals.hpp"
+#include "azulb/daemon/successor.hpp"
 #include "azulb/daemon/watchdog.hpp"
 #include "azulb/daemon/workers.hpp"
 #include "azulb/discovery/discovery.hpp"
@@ -30,6 +33,12 @@
 
 namespace azulb::daemon {
 
+/// Where a process comes from, and what it may be made from again.
+struct Origin {
+  Invocation invocation;  // for an upgrade
+  ConfigSource source;    // for a reload
+};
+
 /// Main thread only.
 class Process final : private admin::Control {
  public:
@@ -38,16 +47,20 @@ class Process final : private admin::Control {
   Process& operator=(const Process&) = delete;
   ~Process();
 
-  /// Resolves, binds, opens logs and starts the threads. The error says what failed and what to do; nothing
-  /// runs then. `source`: what a reload reads.
-  base::Result<void> start(config::Config config, ConfigSource source);
+  /// Resolves, binds, opens logs and starts the threads; takes the place of `predecessor` if there is one.
+  /// The error says what failed and what to do; nothing runs then.
+  base::Result<void> start(config::Config config, Origin origin, Predecessor& predecessor);
 
   /// Runs until a signal has ended it: the first SIGTERM or SIGINT drains, a second one ends at once; SIGUSR1
-  /// reopens the log files, SIGHUP reloads.
+  /// reopens the log files, SIGHUP reloads. Or until a successor, started on SIGUSR2, has taken its place and
+  /// what was left to do here is done.
   void run();
 
   /// See admin::Control. Reloads that are asked for while one is under way are done together, after it.
   void reload(ReloadObserver observer) override;
+  /// See admin::Control. Those that are asked for while one is under way are one with it; a reload comes
+  /// before, or after it if it fails.
+  void upgrade(UpgradeObserver observer) override;
 
   /// Where a listener listens, with the ports the kernel chose.
   std::vector<base::SocketAddress> listening_on() const { return sockets_.addresses(); }
@@ -78,12 +91,16 @@ class Process final : private admin::Control {
   void tell_ready();
   void on_signal(int number);
   void drain();
+  void begin_draining();
+  void on_drained();
   void reopen_logs();
   void end();
   admin::AdminSources admin_sources() const;
 
   // process_reload.cpp
   base::Result<Resources> open_resources(const Preparation& prepared, InheritedSockets& inherited) const;
+  base::Result<std::optional<std::vector<net::BoundSocket>>> open_admin_sockets(
+      const Preparation& prepared, InheritedSockets& inherited) const;
   ReloadReport take_effect(Preparation prepared, Resources resources);
   void update_health_checks(const proxy::Snapshot* earlier);
   void adopt(std::shared_ptr<proxy::Snapshot> snapshot, const proxy::AccessLogFormat& format);
@@ -94,13 +111,24 @@ class Process final : private admin::Control {
   ReloadOutcome apply_reload(tl::expected<Preparation, ReloadFailure> prepared);
   void reload_ended(const ReloadOutcome& outcome);
 
+  // process_upgrade.cpp
+  static Resources hold_back(Resources& resources, const config::Config& config);
+  base::Result<void> replace(Predecessor& predecessor, Resources resources, const std::vector<int>& left);
+  void wait_for_first_checks(const Predecessor& predecessor);
+  bool awaits_first_check() const;
+  void begin_upgrade();
+  void hand_over(const std::vector<int>& left);
+  void close_idle_connections();
+  void upgrade_failed(UpgradeFailure failure);
+  void tell_upgrade_observers(const UpgradeOutcome& outcome);
+
   // process_discovery.cpp
   bool resolve_at_start(const config::Config& config);
   void discovered();
   void adopt_servers();
 
   net::Loop loop_;
-  ConfigSource source_;
+  Origin origin_;
   discovery::Discovery discovery_{loop_, [this] { discovered(); }};
   discovery::ServerLists servers_;  // that the snapshot is made with
   std::shared_ptr<proxy::Snapshot> snapshot_;
@@ -119,13 +147,18 @@ class Process final : private admin::Control {
   Background background_{loop_};
   std::vector<ReloadObserver> reloads_under_way_;
   std::vector<ReloadObserver> reloads_asked_for_;
-  std::optional<config::Config> reload_config_;  // whose names are being resolved
+  std::optional<config::Config> reload_config_;     // whose names are being resolved
+  std::vector<UpgradeObserver> upgrade_observers_;  // none: no upgrade is asked for
+  std::unique_ptr<Successor> successor_;
+  net::MemberTimer<Process, &Process::close_idle_connections> idle_timer_{*this};
   net::MemberTimer<Process, &Process::reload_resolved> resolve_timer_{*this};
   net::MemberTimer<Process, &Process::on_tick> tick_{*this};
   net::MemberTimer<Process, &Process::refresh_stapled_responses> staple_timer_{*this};
   net::MemberTimer<Process, &Process::end> drain_timer_{*this};
   std::int64_t started_ns_ = 0;
-  bool interrupted_ = false;  // by a signal, before anything ran
+  bool serving_ = false;       // from the end of the start on
+  bool interrupted_ = false;   // by a signal, before that
+  bool asked_to_end_ = false;  // by a signal, after that
   bool draining_ = false;
   bool ended_ = false;
 };

@@ -1,4 +1,4 @@
-// The commands that change a running azulb as a whole: reload.
+// The commands that change a running azulb as a whole: reload, upgrade.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -20,6 +20,9 @@ using ConfigSource = std::function<config::LoadResult()>;
 using admin::ReloadFailure;
 using admin::ReloadOutcome;
 using admin::ReloadReport;
+using admin::UpgradeFailure;
+using admin::UpgradeOutcome;
+using admin::UpgradeReport;
 
 /// A configuration with all that takes time done: names are resolved, certificates read, routes compiled.
 struct Preparation {

@@ -34,6 +34,8 @@ class ServiceManager {
   /// Another process takes this one's place (a binary upgrade).
   void main_process(pid_t process);
   void keep_alive();
+  /// Says nothing any more: another process does.
+  void fall_silent();
 
   /// How long the manager waits for `keep_alive` before it takes azulb for stuck; 0 = it does not.
   std::chrono::milliseconds watchdog_interval() const { return watchdog_interval_; }

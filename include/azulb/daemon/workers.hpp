@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 #include "azulb/base/line_sink.hpp"
@@ -28,7 +29,10 @@ class Workers {
   /// `access_log` outlives this.
   void apply(const std::shared_ptr<proxy::Snapshot>& snapshot, const ListenerSockets& sockets,
              const proxy::AccessLogFormat& format, base::LineSink& access_log);
-  /// Accepts no more. `on_accepting_ended` and `on_drained` come on main.
+  /// Accepts no more, and lets connections end, each with its next answer; `open_sockets` are left to another
+  /// process. `on_drained` comes on main.
+  void leave(const std::unordered_set<std::uint64_t>& open_sockets, std::function<void()> on_drained);
+  /// Accepts no more, and closes idle connections, too. `on_accepting_ended` and `on_drained` come on main.
   void drain(std::function<void()> on_accepting_ended, std::function<void()> on_drained);
   /// Breaks off what is left, and waits for the threads.
   void stop();

@@ -14,17 +14,27 @@ namespace azulb::net {
 /// socket's.
 base::SocketAddress local_address(int descriptor);
 
-/// A bound, listening, non-blocking descriptor. Owns it; a unix path is removed with it.
+/// A bound, non-blocking descriptor that listens. Owns it; a unix path is removed with it.
 class BoundSocket {
  public:
+  /// Who else holds a socket that another process has opened.
+  enum class Holder {
+    manager,      // the service manager, for ever: one socket for all workers
+    predecessor,  // an azulb that may give it up; see `own`
+  };
+
   /// Errors name the address and the remedy. A unix path that no process listens on any more is replaced.
   /// `shared`: more sockets of this process will be bound to the same address.
   static base::Result<BoundSocket> bind(const base::SocketAddress& address, int backlog, bool shared);
 
-  /// Takes over a descriptor that listens already and that another process goes on holding, such as the
-  /// service manager: it is closed here, but neither shut down nor its unix path removed. The error says why
-  /// it is none, and leaves it alone.
-  static base::Result<BoundSocket> adopt(int descriptor);
+  /// One more on a TCP address that shared sockets listen on. It gets connections only once `set_backlog` has
+  /// been called: then they would be lost with it.
+  static base::Result<BoundSocket> join(const base::SocketAddress& address);
+
+  /// Takes over a descriptor that listens already and that another process goes on holding: it is closed
+  /// here, but neither shut down nor its unix path removed. The error says why it is none, and leaves it
+  /// alone.
+  static base::Result<BoundSocket> adopt(int descriptor, Holder holder);
 
   BoundSocket(BoundSocket&& other) noexcept;
   BoundSocket& operator=(BoundSocket&&) = delete;
@@ -34,21 +44,30 @@ class BoundSocket {
   /// to the address: the kernel shares one among sockets of one user only.
   base::Result<void> give_to(uid_t user, gid_t group) const;
 
+  /// The predecessor has given it up: a unix path is ours to remove. Nothing changes for a manager's.
+  void own() { owned_ = owned_ || !managed_; }
+  /// Another process has taken it over, path and all.
+  void give_up() { owned_ = false; }
+  /// The service manager holds it.
+  bool is_managed() const { return managed_; }
+
   int descriptor() const { return descriptor_; }
   /// As the kernel has it: with the port it chose for port 0.
   const base::SocketAddress& address() const { return address_; }
-  /// There is one of it for all workers, and one wakes for each connection: a unix socket, or an inherited
-  /// one.
-  bool is_shared() const { return inherited_ || address_.is_unix(); }
-  /// How many connections may wait to be accepted.
+  /// There is one of it for all workers, and one wakes for each connection: a unix socket, or one that can't
+  /// be joined.
+  bool is_shared() const { return alone_; }
+  /// How many connections may wait to be accepted. One that has joined others listens from here on.
   void set_backlog(int backlog) const;
 
  private:
-  BoundSocket(int descriptor, const base::SocketAddress& address, bool inherited = false)
-      : descriptor_(descriptor), address_(address), inherited_(inherited) {}
+  BoundSocket(int descriptor, const base::SocketAddress& address)
+      : descriptor_(descriptor), address_(address), alone_(address.is_unix()) {}
   int descriptor_ = -1;
   base::SocketAddress address_;
-  bool inherited_ = false;
+  bool alone_ = false;    // there are no others on the address
+  bool owned_ = true;     // no other process goes on with it
+  bool managed_ = false;  // the service manager's
 };
 
 /// How often the log says that accepting fails, which is tried again many times a second.

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 
+from support.adopted_process import AdoptedProcess
 from support.client import Client, connect, fetch
 from support.ports import free_port
 from support.toml_writer import dumps, merge
@@ -52,13 +53,15 @@ def server_entry(server):
 class Azulb:
     """One process. `extra` is laid over the default configuration; a listener's address is filled in when it has none."""
 
-    def __init__(self, directory, servers=(), extra=None, config_text=None, arguments=None, environment=None):
+    def __init__(
+        self, directory, servers=(), extra=None, config_text=None, arguments=None, environment=None, binary=BINARY
+    ):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.servers, self.extra = servers, extra or {}
         self.config_text, self.arguments = config_text, arguments
         self.environment = {**os.environ, **(environment or {})}
-        self.process = None
+        self.binary, self.process, self.predecessors = binary, None, []
         self.access_log_path = self.directory / "access.log"
         self.stderr_path, self.stdout_path = self.directory / "stderr", self.directory / "stdout"
         self.expected_exit = 0
@@ -83,7 +86,7 @@ class Azulb:
         arguments = self.arguments(self) if self.arguments else ["-c", str(self.config_path)]
         with open(self.stderr_path, "wb") as stderr, open(self.stdout_path, "wb") as stdout:
             self.process = subprocess.Popen(
-                [str(BINARY), *arguments],
+                [str(self.binary), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
@@ -149,6 +152,31 @@ class Azulb:
         self.admin("/healthz") if "admin" in self.config else None  # the report's last line is out
         return self.stderr()[before:]
 
+    def upgrade(self, timeout=30.0):
+        """Has the executable, started anew, take over; from then on this is about the new process."""
+        before = len(self.stderr())
+        self.signal(signal.SIGUSR2)
+        self.follow(before, timeout)
+
+    def follow(self, before, timeout=30.0):
+        """Goes on with the process that has taken over since the log was `before` long."""
+
+        def outcome():
+            new = self.stderr()[before:]
+            assert "the upgrade has failed" not in new, new
+            taken = re.search(r"process (\d+) serves from here on", new)
+            return taken and re.search(rf"is ready: .*, process ({taken.group(1)})\n", new)
+
+        process = int(wait_until(outcome, timeout, "the upgrade").group(1))
+        self.predecessors.append(self.process)
+        self.process = AdoptedProcess(process)
+
+    def wait_predecessors(self, timeout=20):
+        """All that have been replaced have ended, and well."""
+        for process in self.predecessors:
+            assert process.wait(timeout) == 0, self.stderr()
+        self.predecessors = []
+
     def freeze(self):
         """Stops the process, and waits until every thread of it has stopped; SIGCONT lets it go on."""
         self.signal(signal.SIGSTOP)
@@ -175,12 +203,16 @@ class Azulb:
         """Ends the process by SIGTERM, and checks its exit status and that no sanitizer complained."""
         if self.process is None:
             return
+        for process in self.predecessors:
+            process.send_signal(signal.SIGTERM)
+        self.wait_predecessors()
         if self.alive():
             self.signal(signal.SIGTERM)
         status = self.wait_exit(20)
         self.process = None
         report = SANITIZER_REPORT.search(self.stderr())
         assert not report, f"sanitizer report:\n{self.stderr()}"
+        assert "serves no more" not in self.stderr(), self.stderr()
         if self.expected_exit is not None:
             assert status == self.expected_exit, f"exit status {status}:\n{self.stderr()}"
 

@@ -28,11 +28,13 @@ class AdminFixture final : private admin::Control {
   std::unique_ptr<proxy::WorkerMetrics> second_worker;
   admin::AdminSources sources;
   std::vector<ReloadObserver> reloads;  // asked for, to be told of
+  std::vector<UpgradeObserver> upgrades;
 
  private:
   bool set_admin_state(std::uint32_t index, std::uint32_t server, balance::AdminState state) override;
   bool set_weight(std::uint32_t index, std::uint32_t server, std::uint32_t weight) override;
   void reload(ReloadObserver observer) override { reloads.push_back(std::move(observer)); }
+  void upgrade(UpgradeObserver observer) override { upgrades.push_back(std::move(observer)); }
 };
 
 }  // namespace azulb::test

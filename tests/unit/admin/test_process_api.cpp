@@ -90,6 +90,25 @@ TEST_CASE("a reload that failed for another reason replies with that") {
   CHECK(json::parse(reply.body)["error"] == "cannot listen on 127.0.0.1:80");
 }
 
+TEST_CASE("an upgrade's reply says who serves, or why all goes on") {
+  AdminFixture azulb;
+  std::vector<AdminReply> replies;
+  for (int turn = 0; turn < 2; ++turn)
+    azulb.ask("POST", "/upgrade").later([&replies](AdminReply reply) {
+      replies.push_back(std::move(reply));
+    });
+  REQUIRE(azulb.upgrades.size() == 2);
+  azulb.upgrades[0](azulb::admin::UpgradeReport{.process = 12, .previous = 11});
+  azulb.upgrades[1](
+      tl::unexpected(azulb::admin::UpgradeFailure{"it ended with status 1", "a.toml: error\n"}));
+  REQUIRE(replies.size() == 2);
+  CHECK(replies[0].status == 200);
+  CHECK(json::parse(replies[0].body) == json{{"process", 12}, {"previous", 11}});
+  CHECK(replies[1].status == 409);
+  CHECK(json::parse(replies[1].body) ==
+        json{{"error", "it ended with status 1"}, {"text", "a.toml: error\n"}});
+}
+
 TEST_CASE("a reload is a change: it needs the token and JSON, and takes no keys") {
   AdminFixture azulb;
   CHECK(azulb.ask("GET", "/reload").status == 405);

@@ -211,7 +211,7 @@ TEST_CASE("a socket that another process goes on holding is taken over, and left
   const BoundSocket theirs = *BoundSocket::bind(loopback(0), 16, false);
   Acceptor acceptor;
   {
-    auto socket = BoundSocket::adopt(dup(theirs.descriptor()));
+    auto socket = BoundSocket::adopt(dup(theirs.descriptor()), BoundSocket::Holder::manager);
     REQUIRE(socket);
     CHECK(socket->address() == theirs.address());
     CHECK(socket->is_shared());
@@ -231,7 +231,7 @@ TEST_CASE("a socket that another process goes on holding is taken over, and left
 TEST_CASE("a unix socket that is taken over keeps its path") {
   const Directory directory;
   const BoundSocket theirs = *BoundSocket::bind(directory.address(), 16, false);
-  { REQUIRE(BoundSocket::adopt(dup(theirs.descriptor()))); }
+  { REQUIRE(BoundSocket::adopt(dup(theirs.descriptor()), BoundSocket::Holder::manager)); }
   CHECK(std::filesystem::exists(directory.path + "/a.sock"));
 }
 
@@ -240,7 +240,7 @@ TEST_CASE("what does not listen is not taken over, and stays open") {
                                     test::Descriptor(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)),
                                     test::Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC))};
   for (const test::Descriptor& descriptor : table) {
-    CHECK_FALSE(BoundSocket::adopt(descriptor.get()));
+    CHECK_FALSE(BoundSocket::adopt(descriptor.get(), BoundSocket::Holder::manager));
     CHECK(fcntl(descriptor.get(), F_GETFD) >= 0);
   }
 }

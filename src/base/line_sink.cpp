@@ -66,7 +66,9 @@ void LineSink::redirect(LineOutput output) {
   output_name_ = output.name;
   {
     const std::lock_guard lock(mutex_);
-    redirection_ = std::move(output);
+    Redirection& redirection = redirections_.emplace_back(Redirection{std::move(output), {}});
+    for (const auto& producer : producers_)
+      redirection.borders.push_back(producer->write_position_.load(std::memory_order_acquire));
   }
   if (thread_.joinable()) return wake();
   if (enabled_) start_thread();
@@ -111,40 +113,47 @@ void LineSink::wake() {
 void LineSink::run() {
   while (true) {
     const bool stopping = stop_requested_.load(std::memory_order_acquire);
-    drain();
-    take_redirection();
+    take_redirections();
+    drain(nullptr);
     if (reopen_requested_.exchange(false, std::memory_order_acq_rel)) reopen_file();
     if (stopping) return;
     wait_for_work();
   }
 }
 
-void LineSink::take_redirection() {
-  std::optional<LineOutput> next;
+void LineSink::take_redirections() {
+  std::vector<Redirection> redirections;
   {
     const std::lock_guard lock(mutex_);
-    next.swap(redirection_);
+    redirections.swap(redirections_);
   }
-  if (!next) return;
-  drain();  // what was committed before it was asked for
-  output_ = std::move(*next);
-  failing_ = ends_in_broken_line_ = given_up_ = false;
+  for (Redirection& next : redirections) {
+    drain(&next.borders);
+    output_ = std::move(next.output);
+    failing_ = ends_in_broken_line_ = given_up_ = false;
+  }
 }
 
 /// One pass over all rings: at most what a ring holds is taken from each, so that none starves the others.
-void LineSink::drain() {
+/// `borders`: only what stands before them; producers that have none are left out.
+void LineSink::drain(const std::vector<std::uint64_t>* borders) {
   std::vector<LineProducer*> producers;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& producer : producers_)
       producers.push_back(producer.get());
   }
-  for (LineProducer* producer : producers) {
+  if (borders != nullptr) producers.resize(borders->size());
+  for (std::size_t index = 0; index < producers.size(); ++index) {
+    LineProducer* const producer = producers[index];
+    const std::uint64_t border = borders != nullptr ? (*borders)[index] : UINT64_MAX;
     producer->wake_requested_.store(false, std::memory_order_relaxed);
     std::size_t taken = 0;
     while (taken < producer->capacity_) {
       std::string_view lines = producer->peek();
-      if (lines.empty()) break;
+      const std::uint64_t begin = producer->read_position_.load(std::memory_order_relaxed);
+      if (lines.empty() || begin >= border) break;
+      lines = lines.substr(0, std::min<std::uint64_t>(lines.size(), border - begin));
       if (lines.size() > block_bytes) lines = lines.substr(0, lines.rfind('\n', block_bytes - 1) + 1);
       if (output_.mode == LineOutput::Mode::syslog) {
         write_syslog(lines);

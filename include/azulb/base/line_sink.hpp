@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -125,12 +124,18 @@ class LineSink {
   std::uint64_t lost_lines() const { return lost_lines_.value(); }
 
  private:
+  /// `borders`: what each producer had committed when it was asked for.
+  struct Redirection {
+    LineOutput output;
+    std::vector<std::uint64_t> borders;
+  };
+
   LineSink(LineOutput output, int wake_descriptor);
 
   void start_thread();
   void run();
-  void take_redirection();
-  void drain();
+  void take_redirections();
+  void drain(const std::vector<std::uint64_t>* borders);
   void write_file(std::string_view lines);
   bool write_whole(std::string_view bytes, std::size_t* written = nullptr);
   static void write_syslog(std::string_view lines);
@@ -153,7 +158,7 @@ class LineSink {
   std::atomic<bool> stop_requested_{false};
   mutable std::mutex mutex_;  // of the two that follow, not of the rings; workers never take it
   std::vector<std::unique_ptr<LineProducer>> producers_;
-  std::optional<LineOutput> redirection_;
+  std::vector<Redirection> redirections_;
   std::thread thread_;
 };
 

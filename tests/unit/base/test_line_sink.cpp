@@ -15,6 +15,7 @@
 #include <string>
 #include <thread>
 
+using azulb::base::LineOutput;
 using azulb::base::LineProducer;
 using azulb::base::LineSink;
 
@@ -240,6 +241,59 @@ TEST_CASE("a file that cannot be opened is an error that names it and the remedy
   CHECK(sink.error().message.find("/nonexistent/directory/access.log") != std::string::npos);
   CHECK(sink.error().message.find("create its directory first") != std::string::npos);
   CHECK(sink.error().system_error == ENOENT);
+}
+
+TEST_CASE("a redirected sink writes what came before to the old output and the rest to the new") {
+  const Directory directory;
+  auto sink = LineSink::open(directory.file("old"));
+  REQUIRE(sink);
+  LineProducer& producer = (*sink)->add_producer();
+  for (int number = 0; number < 100; ++number)
+    write_line(producer, "before");
+  (*sink)->redirect(std::move(*LineOutput::open(directory.file("new"))));
+  CHECK((*sink)->output() == directory.file("new"));
+  write_line(producer, "after");
+  (*sink)->stop();
+  const std::string old = contents(directory.file("old"));
+  CHECK(std::count(old.begin(), old.end(), '\n') == 100);
+  CHECK(old.find("after") == std::string::npos);
+  CHECK(contents(directory.file("new")) == "after\n");
+}
+
+TEST_CASE("a sink that was off begins when it is redirected, and one that is turned off drops") {
+  const Directory directory;
+  auto sink = LineSink::open("off");
+  REQUIRE(sink);
+  LineProducer& producer = (*sink)->add_producer();
+  (*sink)->redirect(std::move(*LineOutput::open(directory.file("log"))));
+  CHECK((*sink)->enabled());
+  write_line(producer, "one");
+  REQUIRE(eventually([&] { return contents(directory.file("log")) == "one\n"; }));
+  (*sink)->redirect(std::move(*LineOutput::open("off")));
+  CHECK_FALSE((*sink)->enabled());
+  write_line(producer, "none");  // of a worker that has not heard of it
+  (*sink)->redirect(std::move(*LineOutput::open(directory.file("log"))));
+  write_line(producer, "two");
+  (*sink)->stop();
+  CHECK(contents(directory.file("log")) == "one\ntwo\n");
+  CHECK((*sink)->dropped_lines() == 0);
+}
+
+TEST_CASE("redirections follow each other while lines come") {
+  const Directory directory;
+  auto sink = LineSink::open(directory.file("0"));
+  REQUIRE(sink);
+  LineProducer& producer = (*sink)->add_producer();
+  constexpr int turns = 50;
+  for (int turn = 1; turn < turns; ++turn) {
+    write_line(producer, "line");
+    (*sink)->redirect(std::move(*LineOutput::open(directory.file(std::to_string(turn)))));
+  }
+  (*sink)->stop();
+  std::size_t bytes = 0;
+  for (int turn = 0; turn < turns; ++turn)
+    bytes += contents(directory.file(std::to_string(turn))).size();
+  CHECK(bytes == (turns - 1) * std::strlen("line\n"));
 }
 
 TEST_CASE("output off needs no thread and no producer") {

@@ -47,8 +47,10 @@ struct TomlFromJson {
 
   toml::table table_of(const Json& object, int level) {
     toml::table table;
-    for (const auto& [key, value] : object.items())
-      convert(value, level + 1, [&](auto&& converted) { table.insert_or_assign(key, std::move(converted)); });
+    for (const auto& item : object.items()) {
+      convert(item.value(), level + 1,
+              [&](auto&& converted) { table.insert_or_assign(item.key(), std::move(converted)); });
+    }
     return table;
   }
 };

@@ -276,11 +276,12 @@ Defect HeaderBlock::finish_request(const RequestShape& shape, http::FieldList& f
 
 Defect HeaderBlock::finish_response(http::FieldList& fields, http::ResponseHead& head) {
   const std::string_view code = view(pseudo_[status]);
-  // RFC 9113 section 8.3.2; there is no 101 (section 8.6).
+  // RFC 9113 section 8.3.2, RFC 9110 section 15; there is no 101 (RFC 9113 section 8.6).
   const bool three_digits = code.size() == 3 && std::all_of(code.begin(), code.end(), [](char digit) {
                               return digit >= '0' && digit <= '9';
                             });
-  if (!three_digits || code.front() == '0' || code == "101") fail(Defect::bad_status_line, true);
+  const bool valid = three_digits && code.front() >= '1' && code.front() <= '5' && code != "101";
+  if (!valid) fail(Defect::bad_status_line, true);
   if (defect_ != Defect::none) return defect_;
   head.status = (code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0');
   list_fields(fields);

@@ -265,6 +265,13 @@ TEST_CASE("malformed answers reset their stream and no other") {
     f.send(frame(headers_frame, end_stream | end_headers, 1, std::string("\x00\x01x\x01y", 5)));
     CHECK(one.told() == "malformed bad_status_line");
   }
+  SUBCASE("a status outside of 100 to 599") {
+    f.send(frame(headers_frame, end_stream | end_headers, 1,
+                 std::string("\x08\x03"
+                             "608",
+                             5)));
+    CHECK(one.told() == "malformed bad_status_line");
+  }
   SUBCASE("a request's pseudo field") {
     f.send(frame(headers_frame, end_stream | end_headers, 1, ok_head + "\x84"));
     CHECK(one.told() == "malformed bad_pseudo_field");

@@ -2,42 +2,11 @@
 // what azulb writes from it, azulb reads back. Each input is read as an answer to GET and to HEAD.
 #include <cstring>
 
-#include "azulb/http/head_writer.hpp"
-#include "azulb/http/hop_by_hop.hpp"
 #include "message.hpp"
+#include "rewritten.hpp"
 
 namespace azulb::fuzz {
 namespace {
-
-void check_rewritten(http::ResponseHead head, const http::ResponseInfo& info, http::Method method) {
-  http::mark_hop_by_hop(head);
-  http::ResponseHeadOut out;
-  out.status = head.status;
-  out.reason = head.reason;
-  out.fields = head.fields;
-  out.date = "Thu, 01 Jan 1970 00:00:00 GMT";
-  out.body = info.announced;
-  out.content_length = info.content_length;
-  out.close = !info.keep_alive;
-  const std::size_t size = http::write_response_head(out, nullptr, 0);
-  std::vector<char> bytes(size);
-  FUZZ_CHECK(http::write_response_head(out, bytes.data(), size) == size);
-
-  http1::HeadParser parser;
-  http::FieldList fields(100);
-  http::ResponseHead again;
-  const http1::HeadLimits wide{4096, 16384, 100};
-  FUZZ_CHECK(parser.parse_response({bytes.data(), size}, wide, fields, again) ==
-             http1::ParseStatus::complete);
-  FUZZ_CHECK(parser.head_length() == size);
-  http::ResponseInfo again_info;
-  FUZZ_CHECK(http::judge_response(again, method, again_info) == http::Defect::none);
-  FUZZ_CHECK(again.status == head.status && again.reason == head.reason);
-  FUZZ_CHECK(again_info.body == info.body && again_info.announced == info.announced);
-  FUZZ_CHECK(again_info.content_length == info.content_length);
-  FUZZ_CHECK(again_info.keep_alive == info.keep_alive);
-  FUZZ_CHECK(again.has(http::FieldId::date));
-}
 
 Message read(std::string_view bytes, http::Method method, std::uint64_t seed) {
   Message message;

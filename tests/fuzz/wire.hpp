@@ -1,5 +1,5 @@
-// What the two codec targets share: a connection on one end of a socket pair, the peer's bytes sent in pieces
-// on the other, and the events that a stream's reader is told as one text that must not depend on the pieces.
+// What the codec targets share: a connection on one end of a socket pair, the peer's bytes sent in pieces on
+// the other, and the events that a stream's reader is told as one text that must not depend on the pieces.
 #pragma once
 
 #include <sys/socket.h>
@@ -9,9 +9,11 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "azulb/http/defect.hpp"
 #include "azulb/http/stream.hpp"
@@ -40,20 +42,33 @@ class Wire {
   Wire& operator=(const Wire&) = delete;
   ~Wire() { ::close(far_); }
 
-  /// Sends `bytes` in pieces, and lets the loop do what follows from each.
-  void send(std::string_view bytes, Splitter& splitter) {
+  /// Sends `bytes` at once, and lets the loop do what follows from them.
+  void send(std::string_view bytes) {
+    const ssize_t count = ::send(far_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    // Closed by azulb, it reaches no one.
+    FUZZ_CHECK(count < 0 ? errno == EPIPE || errno == ECONNRESET
+                         : static_cast<std::size_t>(count) == bytes.size());
+    settle();
+  }
+
+  /// Sends `bytes` in pieces as `seed` says. `catch_up` does what a codec's user has left for a quiet moment
+  /// (false: nothing): after the last piece, and after each where they are cut at random.
+  template <typename CatchUp>
+  void play(std::string_view bytes, std::uint64_t seed, CatchUp&& catch_up) {
+    Splitter splitter(seed);
     for (std::size_t sent = 0; sent < bytes.size();) {
       const std::size_t have = grow(sent, bytes.size(), splitter);
-      const std::string_view piece = bytes.substr(sent, have - sent);
-      const ssize_t count = ::send(far_, piece.data(), piece.size(), MSG_NOSIGNAL);
-      if (count < 0) {
-        FUZZ_CHECK(errno == EPIPE || errno == ECONNRESET);  // closed by azulb: the rest reaches no one
-        return;
-      }
-      FUZZ_CHECK(static_cast<std::size_t>(count) == piece.size());
+      send(bytes.substr(sent, have - sent));
       sent = have;
-      settle();
+      if (seed > 1 || sent == bytes.size()) rest(catch_up);
     }
+  }
+
+  /// Until there is nothing left to catch up on.
+  template <typename CatchUp>
+  void rest(CatchUp&& catch_up) {
+    while (catch_up())
+      settle();
   }
 
   /// Turns of the loop until nothing is left to do, taking what azulb sends.
@@ -84,6 +99,14 @@ class Wire {
   int far_ = -1;
   std::string received_;
 };
+
+/// How an input's bytes are cut: whole, at random in two ways, and byte by byte if that is not too much, as
+/// it costs a turn of the loop each.
+inline std::vector<std::uint64_t> ways_to_cut(std::size_t size) {
+  std::vector<std::uint64_t> seeds{0, 2 + size, 77 + size * 3};
+  if (size <= 256) seeds.push_back(1);
+  return seeds;
+}
 
 /// What readers were told. Body bytes are gathered: how many come at a time is the network's business.
 class Transcript {

@@ -73,13 +73,17 @@ void Attempt::on_connected(upstream::Lease lease) {
 void Attempt::on_connect_failure(const upstream::ConnectFailure& failure) {
   const bool by_tls = !failure.tls.empty();
   const std::string_view words = by_tls ? failure.tls : failure.protocol;
-  if (words.empty()) return exchange_.attempt_failed(connect_failure(failure.system_error));
+  AttemptEnd end = words.empty() ? connect_failure(failure.system_error)
+                   : by_tls      ? tls_failure
+                                 : protocol_failure;
+  end.known = failure.known;
+  if (words.empty()) return exchange_.attempt_failed(end);
   if (upstream_->servers[server_].tls_warning.due(exchange_.worker().loop().now_ms())) {
     const balance::UpstreamState& state = *upstream_->snapshot->state;
     base::log_warn("upstream {}: server {}: {}{}", state.settings().name, state.server(server_).name(),
                    by_tls ? "TLS: " : "", words);
   }
-  exchange_.attempt_failed(by_tls ? tls_failure : protocol_failure);
+  exchange_.attempt_failed(end);
 }
 
 void Attempt::end() {
@@ -91,6 +95,12 @@ void Attempt::end() {
   if (std::exchange(tunnel_counted_, false)) metrics().tunnels_active.subtract();
   WorkerUpstream& upstream = *std::exchange(upstream_, nullptr);
   upstream.snapshot->state->release(server_);
+}
+
+AttemptEnd Attempt::give_up_connecting() {
+  AttemptEnd end = timed_out;
+  end.known = !give_up();
+  return end;
 }
 
 void Attempt::request_sent() {
@@ -152,14 +162,10 @@ void Attempt::on_failure(const StreamFailure& failure) {
     case StreamFailure::Kind::closed:
       break;
     case StreamFailure::Kind::malformed:
-      end = {.kind = balance::FailureKind::invalid_header,
-             .word = ErrorWord::upstream_invalid,
-             .error = ServerError::invalid_header};
+      end = protocol_failure;
       break;
     case StreamFailure::Kind::stalled:
-      end = {.kind = balance::FailureKind::timeout,
-             .word = ErrorWord::upstream_timeout,
-             .error = ServerError::timeout};
+      end = timed_out;
       break;
   }
   end.unanswered = failure.unanswered;

@@ -161,17 +161,13 @@ void Exchange::on_timeout() {
     case ExchangePhase::backing_off:
       return backed_off();
     case ExchangePhase::connecting:
-      return attempt_failed({.kind = balance::FailureKind::timeout,
-                             .word = ErrorWord::upstream_timeout,
-                             .error = ServerError::timeout});
+      return attempt_failed(attempt_.give_up_connecting());
     case ExchangePhase::requesting:
       if (!request_complete_ && !client_paused_) {
         end_attempt();
         return reply_error(ErrorWord::request_timeout, "the request body did not come in time");
       }
-      return attempt_failed({.kind = balance::FailureKind::timeout,
-                             .word = ErrorWord::upstream_timeout,
-                             .error = ServerError::timeout});
+      return attempt_failed(timed_out);
     case ExchangePhase::responding:
       attempt_.record_error(ServerError::timeout);
       return abort_response(ErrorWord::upstream_timeout);

@@ -41,7 +41,7 @@ void Exchange::attempt_failed(const AttemptEnd& end) {
     return;
   }
   attempt_.record_error(end.error);
-  if (!end.own_shortage) attempt_.record_outcome(balance::Outcome::error);
+  if (!end.own_shortage && !end.known) attempt_.record_outcome(balance::Outcome::error);
   if (budget_taken_) retry_budget().record(false);
   if (!may_retry(end, 0)) return give_up(end);
   if (take_retry_budget()) {
@@ -189,10 +189,8 @@ void Exchange::server_went_down() {
   if (phase_ != ExchangePhase::requesting || !request_complete_) return;
   if (snapshot_->upstream(upstream_).snapshot->state->summary().eligible == 0) return;
   // Only if it may be tried elsewhere: an answer that can't be asked for again is waited for.
-  const AttemptEnd end{.kind = balance::FailureKind::timeout,
-                       .word = ErrorWord::upstream_timeout,
-                       .error = ServerError::timeout};
-  if (may_retry(end, 0) && (take_retry_budget() || retry_budget().worth_waiting())) attempt_failed(end);
+  if (may_retry(timed_out, 0) && (take_retry_budget() || retry_budget().worth_waiting()))
+    attempt_failed(timed_out);
 }
 
 }  // namespace azulb::proxy

@@ -19,6 +19,10 @@ void ConnectHandler::leave() {
   connection.pool_.stopped_waiting(connection);
 }
 
+bool ConnectHandler::give_up() {
+  return !std::exchange(awaited_->given_up_, true);
+}
+
 http::StreamWriter& Lease::open_stream(http::StreamReader& reader) {
   stream_ = &connection_->codec().open_stream(reader);
   return *stream_;
@@ -69,6 +73,10 @@ void ServerConnection::on_capacity_changed() {
 
 void ServerConnection::on_idle_timeout() {
   pool_.dispose(*this);
+}
+
+void ServerConnection::on_no_sign_of_life() {
+  pool_.sign_of_life_missed(*this);
 }
 
 void ServerConnection::reclaim() {

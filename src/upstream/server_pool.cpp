@@ -124,6 +124,7 @@ void ServerPool::dispose(ServerConnection& connection) {
   connection.capacity_ = 0;
   set_available(connection, false);
   end_idle(connection);
+  connection.sign_of_life_timer_.stop();
   connection.base::ListNode<>::unlink();
   connection.base::ListNode<PrivatelyOwned>::unlink();
   connection.codec().break_off();

@@ -12,14 +12,15 @@
 namespace azulb::upstream {
 namespace {
 
-// A server that is asked for a sign of life and has said nothing for so long is given up for new requests: a
-// new connection is made beside it, well within the time that a request waits for one.
-constexpr std::int64_t sign_of_life_ms = 250;
+// A server that is asked for a sign of life and has said nothing for so long is given up for new requests:
+// who waits for it goes to a new connection, well within the time that a request waits for one.
+constexpr std::chrono::milliseconds sign_of_life_limit{250};
 
 }  // namespace
 
 int ServerPool::connect(ConnectHandler& handler, PrivateConnections* owner) {
-  ServerConnection* connection = shared_ ? find_joinable(owner) : nullptr;
+  ServerConnection* connection = find_awaited(owner);
+  if (connection == nullptr) connection = ask_for_sign_of_life(owner);
   if (connection == nullptr) {
     const auto begun = begin_connection(owner);
     if (!begun) return begun.error();
@@ -56,17 +57,22 @@ std::size_t ServerPool::write_proxy_header(const PrivateConnections* owner, char
   return net::write_proxy_header(settings_.proxy_protocol, owner != nullptr ? &owner->client_ : nullptr, out);
 }
 
-ServerConnection* ServerPool::find_joinable(PrivateConnections* owner) {
-  ServerConnection* const to_come = connections_.find([&](const ServerConnection& connection) {
-    if (connection.owner_ != owner || !has_room(connection)) return false;
-    return !connection.standing_ || (connection.checking_ && !overdue(connection));
+ServerConnection* ServerPool::find_awaited(PrivateConnections* owner) {
+  if (!shared_) return nullptr;
+  return connections_.find([&](const ServerConnection& connection) {
+    const bool to_come =
+        connection.standing_ ? connection.sign_of_life_timer_.running() : !connection.given_up_;
+    return to_come && connection.owner_ == owner && has_room(connection);
   });
-  if (to_come != nullptr) return to_come;
-  // Asking one that stands whether it still does takes one way there and back; a new one takes more.
+}
+
+ServerConnection* ServerPool::ask_for_sign_of_life(PrivateConnections* owner) {
+  if (!shared_) return nullptr;
+  // That takes one way there and back; a new connection takes more.
   ServerConnection* const silent = find_available(Trust::kept, owner);
   if (silent == nullptr || !silent->codec().check()) return nullptr;
   silent->checking_ = true;
-  silent->checking_since_ms_ = context_.loop.now_ms();
+  context_.loop.timers().list(sign_of_life_limit).start(silent->sign_of_life_timer_);
   set_available(*silent, false);
   return silent;
 }
@@ -76,10 +82,6 @@ bool ServerPool::has_room(const ServerConnection& connection) const {
   const bool requests_left =
       settings_.requests == 0 || connection.requests_ + connection.waiters_ < settings_.requests;
   return !connection.retiring_ && connection.claims() < capacity && requests_left;
-}
-
-bool ServerPool::overdue(const ServerConnection& connection) const {
-  return connection.checking_ && context_.loop.now_ms() - connection.checking_since_ms_ > sign_of_life_ms;
 }
 
 void ServerPool::wait_for(ServerConnection& connection, ConnectHandler& handler) {
@@ -102,20 +104,7 @@ void ServerPool::connected(ServerConnection& connection) {
   connection.standing_ = true;
   connection.capacity_ = connection.codec().capacity();
   expected_capacity_ = std::min(connection.capacity_, first_expected_capacity);
-  if (shared_) relieve_overdue(connection);
   serve_waiters(connection);
-}
-
-/// Who waits where no sign of life has come moves to `connection`, which has just come to stand.
-void ServerPool::relieve_overdue(ServerConnection& connection) {
-  connections_.for_each([&](ServerConnection& silent) {
-    if (silent.owner_ != connection.owner_ || silent.waiters_ == 0 || !overdue(silent)) return;
-    while (silent.waiters_ > 0 && has_room(connection)) {
-      --silent.waiters_;
-      wait_for(connection, silent.waiting_.pop_front());
-    }
-    settle(silent);
-  });
 }
 
 void ServerPool::serve_waiters(ServerConnection& connection) {
@@ -134,22 +123,27 @@ void ServerPool::serve_waiters(ServerConnection& connection) {
 }
 
 void ServerPool::move_waiters(ServerConnection& connection) {
-  base::IntrusiveList<ConnectHandler, ConnectHandler> moving;
-  moving.take_all(connection.waiting_);
-  connection.waiters_ = 0;
-  while (!moving.empty()) {
-    const auto begun = begin_connection(connection.owner_);
-    if (!begun) {
-      while (!moving.empty()) {
-        ConnectHandler& handler = moving.pop_front();
-        handler.awaited_ = nullptr;
-        handler.on_connect_failure({.system_error = begun.error()});
-      }
-      return;
+  while (connection.waiters_ > 0) {
+    ServerConnection* to = find_awaited(connection.owner_);
+    if (to == nullptr) {
+      const auto begun = begin_connection(connection.owner_);
+      if (!begun) return fail_waiters(connection, {.system_error = begun.error()});
+      to = *begun;
     }
     do {
-      wait_for(**begun, moving.pop_front());
-    } while (!moving.empty() && has_room(**begun));
+      --connection.waiters_;
+      wait_for(*to, connection.waiting_.pop_front());
+    } while (connection.waiters_ > 0 && has_room(*to));
+  }
+}
+
+void ServerPool::fail_waiters(ServerConnection& connection, ConnectFailure failure) {
+  while (connection.waiters_ > 0) {
+    ConnectHandler& handler = connection.waiting_.pop_front();
+    handler.awaited_ = nullptr;
+    --connection.waiters_;
+    failure.known = std::exchange(connection.given_up_, true);
+    handler.on_connect_failure(failure);
   }
 }
 
@@ -160,12 +154,7 @@ void ServerPool::connect_failed(ServerConnection& connection, int system_error) 
   }
   failure.protocol = connection.codec().failure();
   connection.standing_ = true;  // as far as it goes: nobody joins any more
-  while (connection.waiters_ > 0) {
-    ConnectHandler& handler = connection.waiting_.pop_front();
-    handler.awaited_ = nullptr;
-    --connection.waiters_;
-    handler.on_connect_failure(failure);
-  }
+  fail_waiters(connection, failure);
   if (connection.base::ListNode<>::linked()) dispose(connection);  // else one of them has led to that
 }
 
@@ -182,8 +171,15 @@ void ServerPool::capacity_changed(ServerConnection& connection) {
   connection.capacity_ = connection.codec().capacity();
   connection.checking_ = connection.codec().checking();
   if (connection.capacity_ > 0) expected_capacity_ = std::min(connection.capacity_, first_expected_capacity);
-  if (!connection.checking_) return serve_waiters(connection);
-  set_available(connection, false);
+  if (connection.checking_) return set_available(connection, false);
+  connection.sign_of_life_timer_.stop();
+  connection.given_up_ = false;
+  serve_waiters(connection);
+}
+
+void ServerPool::sign_of_life_missed(ServerConnection& connection) {
+  move_waiters(connection);
+  if (connection.base::ListNode<>::linked()) settle(connection);
 }
 
 }  // namespace azulb::upstream

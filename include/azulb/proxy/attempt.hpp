@@ -27,6 +27,7 @@ struct AttemptEnd {
   bool unanswered = false;    // not one byte of an answer had come
   bool refused = false;       // the server says that it has not acted upon the request
   bool own_shortage = false;  // of descriptors, ports, memory: the server was not even asked
+  bool known = false;         // of a connection that others waited for, too: the passive checks know
 };
 
 /// The server is there, but TLS with it failed.
@@ -45,6 +46,11 @@ constexpr AttemptEnd connect_failure(int system_error) {
           .error = ServerError::connect,
           .own_shortage = net::is_own_shortage(system_error)};
 }
+
+/// No connection, or no answer, in time.
+inline constexpr AttemptEnd timed_out = {.kind = balance::FailureKind::timeout,
+                                         .word = ErrorWord::upstream_timeout,
+                                         .error = ServerError::timeout};
 
 struct AttemptAwaiting;  // the tag of WorkerServer::awaiting
 
@@ -79,6 +85,8 @@ class Attempt final : public base::ListNode<AttemptAwaiting>,
   /// Provably the server has not acted upon the request.
   bool unprocessed() const { return writer_ == nullptr || lease_.unprocessed(); }
 
+  /// While connecting: it takes too long.
+  AttemptEnd give_up_connecting();
   /// The request has been sent whole: from here the server's response time counts.
   void request_sent();
   /// Tells the passive checks and the metrics how the server did.

@@ -69,6 +69,7 @@ struct ConnectFailure {
   int system_error = 0;
   std::string_view tls{};       // what TLS says, if it was that
   std::string_view protocol{};  // what the protocol's codec says
+  bool known = false;  // another who waited there has been told, or has given up, before: it is one failure
 };
 
 /// Who waits for a stream on a connection that is being made or asked for a sign of life. One of the two
@@ -82,6 +83,11 @@ class ConnectHandler : private base::ListNode<ConnectHandler> {
   void stop_waiting() {
     if (awaited_ != nullptr) leave();
   }
+
+ protected:
+  /// While it waits: that takes too long, and nobody is to join it there any more. False: that is known, as
+  /// of a failure.
+  bool give_up();
 
  private:
   friend class ServerPool;
@@ -138,6 +144,7 @@ class ServerConnection final : public base::ListNode<>,
   void on_idle_end() override;
   void on_capacity_changed() override;
   void on_idle_timeout();
+  void on_no_sign_of_life();
   void reclaim() override;
 
   ServerPool& pool_;
@@ -147,14 +154,15 @@ class ServerConnection final : public base::ListNode<>,
   base::IntrusiveList<ConnectHandler, ConnectHandler> waiting_;
   PrivateConnections* owner_ = nullptr;  // null: any client's requests may go over it
   net::MemberTimer<ServerConnection, &ServerConnection::on_idle_timeout> idle_timer_{*this};
+  net::MemberTimer<ServerConnection, &ServerConnection::on_no_sign_of_life> sign_of_life_timer_{*this};
   std::int64_t idle_since_ms_ = 0;
-  std::int64_t checking_since_ms_ = 0;
   std::uint64_t requests_ = 0;
   std::uint32_t capacity_ = 0;  // as the codec last said; 0: takes no further stream
   std::uint32_t leases_ = 0;
   std::uint32_t waiters_ = 0;
   bool standing_ = false;
   bool checking_ = false;   // asked for a sign of life: not to be leased until that has come
+  bool given_up_ = false;   // by one who waited for it, or it has failed
   bool available_ = false;  // to be leased
   bool idle_ = false;       // counted as such
   bool retiring_ = false;   // to be closed when given back, whatever its codec says

@@ -104,20 +104,22 @@ class ServerPool {
 
   // server_pool_connects.cpp: connections that are waited for
   tl::expected<ServerConnection*, int> begin_connection(PrivateConnections* owner);
-  ServerConnection* find_joinable(PrivateConnections* owner);
+  /// One that is being made or asked for a sign of life, with room for another who waits for it.
+  ServerConnection* find_awaited(PrivateConnections* owner);
+  ServerConnection* ask_for_sign_of_life(PrivateConnections* owner);
   /// For one who waits. While it is being made that is reckoned with what earlier ones allowed.
   bool has_room(const ServerConnection& connection) const;
-  /// Asked for a sign of life, it has said nothing for longer than it should.
-  bool overdue(const ServerConnection& connection) const;
-  void relieve_overdue(ServerConnection& connection);
   void wait_for(ServerConnection& connection, ConnectHandler& handler);
   void stopped_waiting(ServerConnection& connection);
   void connected(ServerConnection& connection);
   void connect_failed(ServerConnection& connection, int system_error);
   void idle_ended(ServerConnection& connection);
   void capacity_changed(ServerConnection& connection);
+  void sign_of_life_missed(ServerConnection& connection);
   void serve_waiters(ServerConnection& connection);
+  /// To others, which are made if need be.
   void move_waiters(ServerConnection& connection);
+  void fail_waiters(ServerConnection& connection, ConnectFailure failure);
   std::size_t write_proxy_header(const PrivateConnections* owner, char* out) const;
 
   PoolContext& context_;

@@ -10,40 +10,12 @@
 #include <string_view>
 #include <utility>
 
+#include "../support/http2_frames.hpp"
 #include "../support/sockets.hpp"
 #include "../support/stream_recorder.hpp"
 #include "azulb/http2/client_codec.hpp"
 
 namespace azulb::test {
-
-constexpr std::uint8_t data_frame = 0;
-constexpr std::uint8_t headers_frame = 1;
-constexpr std::uint8_t rst_stream_frame = 3;
-constexpr std::uint8_t settings_frame = 4;
-constexpr std::uint8_t ping_frame = 6;
-constexpr std::uint8_t goaway_frame = 7;
-constexpr std::uint8_t window_update_frame = 8;
-constexpr std::uint8_t end_stream = 1;
-constexpr std::uint8_t end_headers = 4;
-
-inline std::string frame(std::uint8_t type, std::uint8_t flags, std::uint32_t stream,
-                         std::string_view payload) {
-  std::string bytes;
-  for (const std::size_t part : {payload.size() >> 16U, payload.size() >> 8U, payload.size()})
-    bytes += static_cast<char>(part);
-  bytes += static_cast<char>(type);
-  bytes += static_cast<char>(flags);
-  for (int shift = 24; shift >= 0; shift -= 8)
-    bytes += static_cast<char>(stream >> static_cast<unsigned>(shift));
-  return bytes.append(payload);
-}
-
-inline std::string number(std::uint32_t value) {
-  std::string bytes;
-  for (int shift = 24; shift >= 0; shift -= 8)
-    bytes += static_cast<char>(value >> static_cast<unsigned>(shift));
-  return bytes;
-}
 
 /// :method (static entry 2: GET, 3: POST), :scheme http, :path /, :authority "a.test".
 inline std::string request(std::uint32_t stream, std::uint8_t flags = end_stream | end_headers,

@@ -3,11 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "../support/sockets.hpp"
 #include "../support/stream_recorder.hpp"
@@ -16,10 +17,17 @@
 namespace azulb::test {
 
 struct Waiting final : upstream::ConnectHandler {
+  using ConnectHandler::give_up;
   void on_connected(upstream::Lease given) override { lease = std::move(given); }
-  void on_connect_failure(const upstream::ConnectFailure& told) override { failure = told.system_error; }
+  void on_connect_failure(const upstream::ConnectFailure& told) override {
+    failure = told.system_error;
+    known = told.known;
+    if (when_failed) when_failed();
+  }
   upstream::Lease lease;
   int failure = 0;
+  bool known = false;
+  std::function<void()> when_failed;
 };
 
 inline constexpr std::string_view ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
@@ -75,7 +83,7 @@ struct PoolFixture {
   upstream::PoolContext context{loop, codecs.shared, connections};
   upstream::PoolSettings settings;
   std::optional<upstream::ServerPool> pool;
-  std::vector<Peer> servers;
+  std::deque<Peer> servers;
   StreamRecorder stream;
 };
 

@@ -419,6 +419,27 @@ TEST_CASE("a flood ends the connection, and its streams as malformed") {
   CHECK(f.sent().find("goaway 11") != std::string::npos);
 }
 
+TEST_CASE("a session that fails ends the connection, and its streams, once") {
+  Fixture f;
+  f.begin();
+  StreamRecorder& one = f.ask();
+  f.sent();
+  // nghttp2 fails so when it has no memory, or too many answers to PINGs that cannot leave.
+  nghttp2_data_provider failing{};
+  failing.read_callback = [](nghttp2_session*, std::int32_t, std::uint8_t*, std::size_t, std::uint32_t*,
+                             nghttp2_data_source*, void*) -> ssize_t { return NGHTTP2_ERR_CALLBACK_FAILURE; };
+  REQUIRE(nghttp2_submit_request(f.codec.session(), nullptr, nullptr, 0, &failing, nullptr) > 0);
+  StreamRecorder& two = f.ask();
+  CHECK(one.told() == "malformed protocol_error");
+  CHECK(two.told() == "malformed protocol_error");
+  CHECK(f.codec.capacity() == 0);
+  CHECK(f.owner.changes == 1);
+  const std::string sent = f.sent();
+  CHECK(sent.find("goaway 2") != std::string::npos);
+  CHECK(sent.find("goaway") == sent.rfind("goaway"));
+  CHECK(f.close(one) == http::ServerCodec::Rest::used_up);
+}
+
 TEST_CASE("broken off, a connection that is idle says goodbye, and its streams are told nothing") {
   Fixture f;
   f.begin();

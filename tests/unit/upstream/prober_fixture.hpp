@@ -122,6 +122,7 @@ struct ProberFixture {
                          .state = &of,
                          .server = index,
                          .address = addresses[index],
+                         .protocol = protocol,
                          .proxy_protocol = proxy_protocol,
                          .address_text = "app:" + std::to_string(3000 + index)});
     }
@@ -173,6 +174,7 @@ struct ProberFixture {
 
   net::Loop loop;
   config::Health health;
+  config::Protocol protocol = config::Protocol::http1;
   int proxy_protocol = 0;
   balance::HealthInitial initial = balance::HealthInitial::probe;
   std::vector<base::SocketAddress> addresses;

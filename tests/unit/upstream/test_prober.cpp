@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "../support/http2_frames.hpp"
 #include "prober_fixture.hpp"
 
 using namespace azulb;
@@ -285,6 +286,42 @@ TEST_CASE("a prober may be stopped or destroyed with checks under way, and by it
     f.prober->start();
     CHECK(test::run_until(f.loop, [&] { return server.checks() > checks; }));
   }
+}
+
+// The probe's codec has streams of its own, which go with it.
+TEST_CASE("a prober may be destroyed with a check over HTTP/2 under way") {
+  Fixture f;
+  const test::Server server;
+  f.add(server.address());
+  f.protocol = config::Protocol::http2;
+  f.health.expect_body = "ready";
+  f.start();
+  REQUIRE(test::run_until(f.loop, [&] { return server.has_connection(); }));
+  test::Peer peer = server.accept();
+  const auto asked = [&] {
+    const std::string head("\x01\x05\0\0\0\x01", 6);  // HEADERS with the request's end, of stream 1
+    return test::run_until(f.loop, [&] {
+      peer.receive();
+      return peer.received().find(head) != std::string::npos;
+    });
+  };
+  SUBCASE("before the server has said anything") {}
+  SUBCASE("with the request sent") {
+    peer.send(test::frame(test::settings_frame, 0, 0, ""));
+    CHECK(asked());
+  }
+  SUBCASE("with an answer that has begun") {
+    peer.send(test::frame(test::settings_frame, 0, 0, ""));
+    CHECK(asked());
+    peer.send(test::frame(test::headers_frame, test::end_headers, 1, "\x88") +
+              test::frame(test::data_frame, 0, 1, "rea"));
+    test::settle(f.loop);
+  }
+  CHECK(f.changes.empty());
+  f.prober.reset();
+  test::settle(f.loop);
+  CHECK(f.changes.empty());
+  CHECK(test::run_until(f.loop, [&] { return peer.drain(), peer.ended() || peer.error() == ECONNRESET; }));
 }
 
 TEST_CASE("a draining server is checked on; a disabled one is not, and again as soon as it is enabled") {

@@ -315,6 +315,8 @@ TEST_CASE("GOAWAY takes no more streams, and says which were not acted upon") {
   CHECK(two.told() == "closed");
   CHECK(f.codec.unprocessed(*two.writer));
   CHECK_FALSE(f.codec.unprocessed(*one.writer));
+  f.send(answer(1));
+  CHECK(one.told() == "response 200; end");
   CHECK(f.close(one) == http::ServerCodec::Rest::used_up);
 }
 

@@ -193,15 +193,15 @@ std::size_t list_forwarded(const RequestHead& head, const ForwardedValues& value
   }
   chain.append(values.peer_ip);
   std::size_t count = 0;
-  const auto add = [&](std::string_view name, std::string_view value) {
-    out[count++] = {.name = name, .value = value};
+  const auto add = [&](std::string_view name, std::string_view value, FieldId id = FieldId::other) {
+    out[count++] = {.name = name, .value = value, .id = id};
   };
   add("X-Real-IP", values.client_ip);
   add("X-Forwarded-For", chain);
   add("X-Forwarded-Proto", values.proto);
   if (!values.host.empty()) add("X-Forwarded-Host", values.host);
   if (!values.port.empty()) add("X-Forwarded-Port", values.port);
-  add("X-Request-ID", values.request_id);
+  add("X-Request-ID", values.request_id, FieldId::x_request_id);
   add("REMOTE_ADDR", values.client_ip);
   if (!values.client_verify.empty()) add("X-SSL-Client-Verify", values.client_verify);
   if (!values.client_subject.empty()) add("X-SSL-Client-S-DN", values.client_subject);

@@ -26,15 +26,21 @@ void MessageFields::clear() {
   text_bytes_ = 0;
 }
 
-void MessageFields::add(std::string_view name, std::string_view value) {
-  fields_.push_back({bytes_of(name), bytes_of(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE});
+void MessageFields::add(std::string_view name, std::string_view value, std::uint8_t flags) {
+  fields_.push_back({bytes_of(name), bytes_of(value), name.size(), value.size(), flags});
   text_bytes_ += name.size() + value.size();
+}
+
+void MessageFields::add(const http::Field& field) {
+  // HPACK's table would fill with what never comes again, and lose what does.
+  const bool unique = field.id == FieldId::x_request_id;
+  add(field.name, field.value, unique ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
 }
 
 void MessageFields::add_kept(std::span<const http::Field> fields) {
   for (const http::Field& field : fields) {
     if (field.drop || (http::id_bit(field.id) & (of_the_connection | of_the_handshake)) != 0) continue;
-    add(field.name, field.value);
+    add(field);
   }
 }
 
@@ -67,13 +73,13 @@ void MessageFields::set_request(const http::RequestHeadOut& head, std::string_vi
   for (const http::Field& field : head.head->fields) {
     // Of the handshake of RFC 6455 a key has no meaning here (RFC 8441 section 5).
     if (field.drop || (websocket && field.id == FieldId::sec_websocket_key)) continue;
-    if ((http::id_bit(field.id) & of_the_connection) == 0) add(field.name, field.value);
+    if ((http::id_bit(field.id) & of_the_connection) == 0) add(field);
   }
   if (head.forwarded != nullptr) {
     std::array<http::Field, http::most_forwarded_fields> forwarded;
     const std::size_t count = list_forwarded(*head.head, *head.forwarded, forwarded_for_, forwarded);
     for (const http::Field& field : std::span(forwarded).first(count))
-      add(field.name, field.value);
+      add(field);
   }
   add_kept(head.own);
   if (head.expect_continue) add("expect", "100-continue");

@@ -33,7 +33,8 @@ class MessageFields {
 
  private:
   void clear();
-  void add(std::string_view name, std::string_view value);
+  void add(std::string_view name, std::string_view value, std::uint8_t flags = NGHTTP2_NV_FLAG_NONE);
+  void add(const http::Field& field);
   void add_length(std::uint64_t length);
   void add_target(const http::RequestHeadOut& head);
   void add_kept(std::span<const http::Field> fields);

@@ -37,6 +37,17 @@ TEST_CASE("a head is status, the server's fields, ours, date and length") {
   CHECK(fields.text_bytes() > 60);
 }
 
+TEST_CASE("an identifier that each request has of its own stays out of HPACK's table") {
+  http::Field server[] = {http::make_field("X-Request-Id", "abc"), http::make_field("Etag", "1")};
+  http::ResponseHeadOut head;
+  head.fields = server;
+  http2::MessageFields fields;
+  fields.set_response(head);
+  REQUIRE(fields.size() >= 3);
+  CHECK(fields.data()[1].flags == NGHTTP2_NV_FLAG_NO_INDEX);
+  CHECK(fields.data()[2].flags == NGHTTP2_NV_FLAG_NONE);
+}
+
 TEST_CASE("a server's date stays, and no length is written for a body of unknown length") {
   const http::Field server[] = {http::make_field("Date", "yesterday")};
   http::ResponseHeadOut head;

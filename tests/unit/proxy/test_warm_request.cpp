@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "../support/http2_frames.hpp"
 #include "../support/sockets.hpp"
 #include "allocation_counter.hpp"
 #include "azulb/base/line_sink.hpp"
@@ -19,13 +20,19 @@ namespace {
 constexpr std::string_view response =
     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
 
-config::Config one_server(const base::SocketAddress& server, int proxy_protocol) {
+struct Shape {
+  config::Protocol protocol = config::Protocol::http1;
+  int proxy_protocol = 0;
+};
+
+config::Config one_server(const base::SocketAddress& server, const Shape& shape) {
   config::Config config;
   config::Listener& listener = config.listeners.emplace_back();
   listener.name = "http";
   config::Upstream& upstream = config.upstreams.emplace_back();
   upstream.name = "app";
-  upstream.proxy_protocol = proxy_protocol;
+  upstream.protocol = shape.protocol;
+  upstream.proxy_protocol = shape.proxy_protocol;
   config::Server& target = upstream.servers.emplace_back();
   target.name = server.text();
   target.address = *base::parse_host_port(server.text());
@@ -42,9 +49,9 @@ discovery::ServerLists lists_of(const base::SocketAddress& server) {
 
 /// A worker on this thread, between a client and a server that the test drives by hand.
 struct Fixture {
-  explicit Fixture(int proxy_protocol = 0)
-      : snapshot(*proxy::Snapshot::build(one_server(server.address(), proxy_protocol),
-                                         lists_of(server.address()))),
+  explicit Fixture(const Shape& to_server = {})
+      : shape(to_server),
+        snapshot(*proxy::Snapshot::build(one_server(server.address(), shape), lists_of(server.address()))),
         metrics(std::make_shared<proxy::WorkerMetrics>(snapshot->metric_labels().shape())),
         bound(*net::BoundSocket::bind(*first(base::resolve({.host = "127.0.0.1"}, true)), 16, false)),
         sink(*base::LineSink::open("/dev/null")),
@@ -68,6 +75,7 @@ struct Fixture {
     return &address;
   }
 
+  const Shape shape;
   test::Server server;
   net::Loop loop;
   std::shared_ptr<proxy::Snapshot> snapshot;
@@ -90,6 +98,42 @@ std::size_t read_bytes(net::Loop& loop, int descriptor, std::size_t wanted) {
   return received;
 }
 
+std::uint32_t stream_of(int turn) {
+  return 2 * static_cast<std::uint32_t>(turn) + 1;
+}
+
+/// The server's side of one turn: until the request has come, then the answer.
+void answer(Fixture& f, test::Peer& app, int turn) {
+  const bool http2 = f.shape.protocol == config::Protocol::http2;
+  if (http2 && turn == 0) {
+    app.send(test::frame(test::settings_frame, 0, 0, ""));
+    test::settle(f.loop);
+  }
+  const std::size_t least_bytes = http2 ? 10 : 101;
+  REQUIRE(read_bytes(f.loop, app.descriptor(), least_bytes) >= least_bytes);
+  if (!http2) {
+    REQUIRE(app.send(response) == response.size());
+    return;
+  }
+  // :status 200, and content-type and content-length as literals that are not indexed.
+  const std::string_view head(
+      "\x88\x0f\x10\x0a"
+      "text/plain\x0f\x0d\x01"
+      "5",
+      18);
+  char bytes[64];
+  std::size_t size = 0;
+  const auto add = [&](std::string_view more) { size += more.copy(bytes + size, sizeof bytes - size); };
+  const auto stream = static_cast<char>(stream_of(turn));
+  add({"\0\0\x12\x01\x04\0\0\0", 8});
+  add({&stream, 1});
+  add(head);
+  add({"\0\0\x05\0\x01\0\0\0", 8});
+  add({&stream, 1});
+  add("hello");
+  REQUIRE(app.send({bytes, size}) == size);
+}
+
 /// What the requests of one connection allocate, after the first 20. `request(turn)` makes their bytes; an
 /// answer has at least `answer_bytes`.
 template <typename MakeRequest>
@@ -107,8 +151,7 @@ std::uint64_t warm_allocations(Fixture& f, MakeRequest&& request, std::size_t an
       test::settle(f.loop);
       app = std::make_unique<test::Peer>(f.server.accept());
     }
-    REQUIRE(read_bytes(f.loop, app->descriptor(), 100) > 100);
-    REQUIRE(app->send(response) == response.size());
+    answer(f, *app, turn);
     REQUIRE(read_bytes(f.loop, client.get(), answer_bytes) >= answer_bytes);
     if (turn >= warm_up) allocated += test::allocation_count() - before;
   }
@@ -120,12 +163,15 @@ std::uint64_t warm_allocations(Fixture& f, MakeRequest&& request, std::size_t an
 }  // namespace
 
 TEST_CASE("a warm keep-alive request allocates nothing, from its first byte to its log line") {
-  int proxy_protocol = 0;
+  Shape shape;
   SUBCASE("over a connection that is anybody's") {}
   SUBCASE("over one that began with the client's PROXY header") {
-    proxy_protocol = 2;
+    shape.proxy_protocol = 2;
   }
-  Fixture f(proxy_protocol);
+  SUBCASE("to an HTTP/2 server") {
+    shape.protocol = config::Protocol::http2;
+  }
+  Fixture f(shape);
   const auto request = [](int) {
     return std::string(
         "GET /a/path?with=a-query HTTP/1.1\r\nHost: example.com\r\nUser-Agent: a test\r\nAccept: */*\r\n"
@@ -135,7 +181,12 @@ TEST_CASE("a warm keep-alive request allocates nothing, from its first byte to i
 }
 
 TEST_CASE("a warm request over HTTP/2 allocates nothing either") {
-  Fixture f;
+  Shape shape;
+  SUBCASE("to an HTTP/1 server") {}
+  SUBCASE("to an HTTP/2 server") {
+    shape.protocol = config::Protocol::http2;
+  }
+  Fixture f(shape);
   const auto request = [](int turn) {
     std::string bytes;
     if (turn == 0) bytes = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string("\0\0\0\4\0\0\0\0\0", 9);
@@ -152,7 +203,7 @@ TEST_CASE("a warm request over HTTP/2 allocates nothing either") {
         "\x05"
         "value";
     bytes += std::string("\0\0", 2) + static_cast<char>(block.size()) + '\1' + '\5' + std::string(2, '\0');
-    const int stream = 2 * turn + 1;
+    const std::uint32_t stream = stream_of(turn);
     bytes += static_cast<char>(stream >> 8);
     bytes += static_cast<char>(stream);
     return bytes + block;

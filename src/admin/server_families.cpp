@@ -70,6 +70,23 @@ void append_errors(const AdminSources& sources, Families& families) {
   families.push_back(family.take());
 }
 
+void append_floods(const AdminSources& sources, Families& families) {
+  Family family("azulb_server_floods_total",
+                "What this server sent too much of, by kind; each ended a connection and the streams on it.",
+                MetricType::Counter);
+  for_each_server(sources, [&](const Labels& labels, std::size_t upstream, std::size_t server) {
+    for (const http::Flood flood : http::server_floods) {
+      const auto kind = static_cast<std::size_t>(flood);
+      Labels with_kind = labels;
+      with_kind.push_back({"kind", std::string(http::flood_names[kind])});
+      family.add(std::move(with_kind), sum_over_workers(sources, [&](const WorkerMetrics& worker) {
+                   return worker.server(upstream, server).floods[kind].value();
+                 }));
+    }
+  });
+  families.push_back(family.take());
+}
+
 void append_histogram(const AdminSources& sources, Families& families, const char* name, const char* help,
                       const base::Histogram ServerMetrics::*member) {
   Family family(name, help, MetricType::Histogram);
@@ -140,6 +157,7 @@ void append_states(const AdminSources& sources, Families& families) {
 void append_server_families(const AdminSources& sources, Families& families) {
   append_counts(sources, families);
   append_errors(sources, families);
+  append_floods(sources, families);
   append_states(sources, families);
   append_histogram(sources, families, "azulb_server_connect_seconds", "Time to connect to this server.",
                    &ServerMetrics::connect_time);

@@ -160,13 +160,14 @@ void ServerCodec::work() {
   update_timer();
 }
 
-void ServerCodec::session_failed(int) {
+void ServerCodec::session_failed(int error) {
+  if (error == NGHTTP2_ERR_FLOODED) count_flood(Flood::unread_reply);
   cut_off_ = terminated_ = true;
   say_goodbye(0, NGHTTP2_INTERNAL_ERROR);
 }
 
-void ServerCodec::count_flood(Flood) {
-  // Its streams fail as malformed, which is counted, and told, with each.
+void ServerCodec::count_flood(Flood kind) {
+  if (settings_.floods != nullptr) (*settings_.floods)[static_cast<std::size_t>(kind)].add();
 }
 
 void ServerCodec::on_end() {

@@ -67,7 +67,8 @@ void WorkerSnapshot::build_upstream(WorkerUpstream& upstream, std::size_t index,
                                           .write_timeout = upstream.idle_timeout,
                                           .tls = snapshot.tls,
                                           .tls_name = snapshot.tls ? snapshot.tls_names[server] : "",
-                                          .idle_gauge = &built.metrics->connections_idle};
+                                          .idle_gauge = &built.metrics->connections_idle,
+                                          .floods = &built.metrics->floods};
     const auto place = before != nullptr ? snapshot.earlier_servers[server] : std::nullopt;
     if (place && before->servers[*place].pool->settings() == settings) {
       built.pool = before->servers[*place].pool;

@@ -18,8 +18,9 @@ std::vector<std::string> application_protocols(config::Protocol protocol) {
 }
 
 ServerCodecSettings::ServerCodecSettings(config::Protocol spoken, net::TimerQueue& timers,
-                                         net::TimerList* send_timeout)
-    : protocol(spoken), http2{.send_timeout = send_timeout, .silence_timeout = &timers.list(silence_limit)} {}
+                                         net::TimerList* send_timeout, http::FloodCounters* floods)
+    : protocol(spoken),
+      http2{.send_timeout = send_timeout, .silence_timeout = &timers.list(silence_limit), .floods = floods} {}
 
 ServerCodecSlot::ServerCodecSlot(net::Connection& connection, ServerCodecs& codecs,
                                  const ServerCodecSettings& settings, http::ServerCodecOwner& owner)

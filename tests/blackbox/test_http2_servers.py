@@ -559,24 +559,25 @@ def bomb(server, stream):
     return frame(HEADERS, 0, stream, block) + frame(CONTINUATION, END_HEADERS, stream, b"\xbe" * 2000)
 
 
+# By the kind that azulb_server_floods_total counts.
 FLOODS = {
     "ping": lambda server, stream: frame(PING, 0, 0, b"12345678") * 5000,
     "settings": lambda server, stream: settings() * 500,
-    "empty data": lambda server, stream: frame(DATA, 0, stream, b"") * 2000,
-    "window updates": lambda server, stream: window_update(0, 1) * 20000,
-    "unknown frames": lambda server, stream: frame(0x42, 0, 0, b"") * 10000,
+    "empty_frame": lambda server, stream: frame(DATA, 0, stream, b"") * 2000,
+    "window_update": lambda server, stream: window_update(0, 1) * 20000,
+    "priority": lambda server, stream: frame(0x42, 0, 0, b"") * 10000,  # also unknown frames
     "continuation": lambda server, stream: frame(HEADERS, 0, stream, b"\x88") + frame(CONTINUATION, 0, stream, b"") * 100,
-    "header block": bomb,
+    "header_block": bomb,
 }
 
 
-@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS.keys())
-def test_a_flood_ends_the_connection_and_the_next_one_serves(azulb, scripted, flood):
+@pytest.mark.parametrize("kind", FLOODS)
+def test_a_flood_ends_the_connection_and_the_next_one_serves(azulb, scripted, kind):
     def script(server):
         asked = server.next_request()
-        if flood in (FLOODS["empty data"],):
+        if kind == "empty_frame":
             server.head(asked.number, 200)
-        server.peer.send(flood(server, asked.number))
+        server.peer.send(FLOODS[kind](server, asked.number))
         server.auto_ping = False
         server.until(lambda: server.goaway)
 
@@ -588,6 +589,8 @@ def test_a_flood_ends_the_connection_and_the_next_one_serves(azulb, scripted, fl
     assert proxy.fetch().status == 200
     wait_until(lambda: server.peers[0].http2.goaway, what="the goodbye")
     assert server.peers[0].http2.goaway[1] == ENHANCE_YOUR_CALM
+    assert proxy.metrics().total("azulb_server_floods_total", kind=kind) == 1
+    assert proxy.metrics().total("azulb_server_floods_total") == 1
 
 
 def test_a_push_is_a_protocol_error(azulb, scripted):

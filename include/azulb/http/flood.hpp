@@ -1,5 +1,5 @@
-// What a client can do too much of, beyond asking: each kind is bounded per connection (but where a listener
-// is named), and counted where it ended one.
+// What a peer can do too much of, beyond asking and answering: each kind is bounded per connection (but where
+// a listener is named), and counted where it ended one.
 #pragma once
 
 #include <array>
@@ -34,6 +34,11 @@ inline constexpr std::array<std::string_view, 15> flood_names = {
     "header_block", "unread_reply", "stall"};
 inline constexpr std::size_t flood_count = flood_names.size();
 static_assert(static_cast<std::size_t>(Flood::stall) + 1 == flood_count);
+
+/// Those that a server is held to; the others ask for too much, or cost nothing where we are the client.
+inline constexpr std::array server_floods = {Flood::reset,        Flood::ping,          Flood::settings,
+                                             Flood::priority,     Flood::window_update, Flood::empty_frame,
+                                             Flood::continuation, Flood::header_block,  Flood::unread_reply};
 
 using FloodCounters = std::array<base::Counter, flood_count>;
 

@@ -24,6 +24,7 @@ struct ServerCodecSettings {
   net::TimerList* send_timeout;     // a stream must take bytes at least so often
   net::TimerList* silence_timeout;  // so long without a byte, while streams are open: the server is asked
                                     // (PING), and given as long again
+  http::FloodCounters* floods = nullptr;  // where they are counted, if anywhere
 };
 
 /// It counts as connected when the server's SETTINGS have come, so that what it allows is known, and what is

@@ -115,7 +115,8 @@ inline constexpr std::array<std::string_view, 6> server_error_names = {
 struct alignas(64) ServerMetrics {
   base::Counter requests;  // attempts begun at this server
   std::array<base::Counter, server_error_names.size()> errors;
-  base::Counter retries;  // attempts at this server that were not their exchange's first
+  base::Counter retries;       // attempts at this server that were not their exchange's first
+  http::FloodCounters floods;  // connections cut off, by what there was too much of
   base::Counter ejections;
   base::Histogram connect_time;   // connect() to writable
   base::Histogram response_time;  // request sent to response head

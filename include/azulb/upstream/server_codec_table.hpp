@@ -8,6 +8,7 @@
 
 #include "azulb/base/slab.hpp"
 #include "azulb/config/config.hpp"
+#include "azulb/http/flood.hpp"
 #include "azulb/http/server_codec.hpp"
 #include "azulb/http1/codec_scratch.hpp"
 #include "azulb/http1/server_codec.hpp"
@@ -43,8 +44,10 @@ struct OwnServerCodecs {
 
 /// Of the connections to one server. Outlives them.
 struct ServerCodecSettings {
-  /// `send_timeout`: a stream must take bytes at least so often.
-  ServerCodecSettings(config::Protocol protocol, net::TimerQueue& timers, net::TimerList* send_timeout);
+  /// `send_timeout`: a stream must take bytes at least so often. `floods`: where they are counted, if
+  /// anywhere.
+  ServerCodecSettings(config::Protocol protocol, net::TimerQueue& timers, net::TimerList* send_timeout,
+                      http::FloodCounters* floods = nullptr);
 
   const config::Protocol protocol;
   const http2::ServerCodecSettings http2;

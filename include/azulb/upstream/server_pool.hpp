@@ -30,6 +30,7 @@ struct PoolSettings {
   std::shared_ptr<const tls::ClientContext> tls = nullptr;  // null: plain text
   std::string tls_name{};                                   // what the server must prove to be
   base::Gauge* idle_gauge = nullptr;                        // kept at `idle_count`, if there is one
+  http::FloodCounters* floods = nullptr;                    // connections that the server ended so
 
   bool operator==(const PoolSettings&) const = default;
 };
@@ -54,7 +55,8 @@ class ServerPool {
         settings_(std::move(settings)),
         codec_settings_(settings_.protocol, context.loop.timers(),
                         settings_.write_timeout != nullptr ? settings_.write_timeout
-                                                           : &context.loop.timers().list(settings_.idle)),
+                                                           : &context.loop.timers().list(settings_.idle),
+                        settings_.floods),
         idle_timeout_(context.loop.timers().list(settings_.idle)) {}
   ServerPool(const ServerPool&) = delete;
   ServerPool& operator=(const ServerPool&) = delete;

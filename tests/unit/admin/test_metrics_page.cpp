@@ -135,6 +135,22 @@ TEST_CASE("floods are counted by listener and kind") {
   }
 }
 
+TEST_CASE("floods are counted by server and kind") {
+  AdminFixture azulb;
+  azulb.first_worker->server(0, 1).floods[static_cast<std::size_t>(Flood::ping)].add(2);
+  azulb.second_worker->server(0, 1).floods[static_cast<std::size_t>(Flood::ping)].add();
+  const std::string page = metrics_page(azulb.sources, {});
+  const auto count = [&](std::string_view text) {
+    std::size_t found = 0;
+    for (std::size_t at = page.find(text); at != std::string::npos; at = page.find(text, at + 1))
+      ++found;
+    return found;
+  };
+  const std::size_t servers = count("\nazulb_server_requests_total{");
+  CHECK(count("\nazulb_server_floods_total{") == servers * azulb::http::server_floods.size());
+  CHECK(count("kind=\"ping\"} 3\n") == 1);
+}
+
 TEST_CASE("every count of a server has its own series") {
   AdminFixture azulb;
   auto& server = azulb.first_worker->server(0, 1);

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Holds the architecture: which layer includes which, who may name a protocol's codec, and how long files get.
+"""Holds the architecture: which layer includes which, who may name a protocol or its codec, and how long files get.
 
 Each message is "file:line: what is wrong". Exit status 1 if there is any; long files only warn.
 """
@@ -25,7 +25,7 @@ GROUPS = [
 ]
 RANK = {layer: rank for rank, group in enumerate(GROUPS) for layer in group}
 
-# The only files outside a protocol's own layer that may name its codec.
+# The only files outside a protocol's own layer that may name its codec, or the protocol.
 CODEC_LAYERS = ("http1", "http2")
 CODEC_USERS = [
     "include/azulb/upstream/server_codec_table.hpp",
@@ -35,6 +35,12 @@ CODEC_USERS = [
     "include/azulb/admin/local_*.hpp",
     "src/admin/local_*.[ch]pp",
 ]
+
+# Nor may any other name what stands in them, or tell by the configuration which protocol is spoken: that needs no include.
+# The configuration's own layer reads the word.
+CODEC_NAME = re.compile(r"\bhttp[12]::\w+")
+PROTOCOL_NAME = re.compile(r"\bProtocol::http[12]\b")
+COMMENT_OR_TEXT = re.compile(r'//.*|"(?:[^"\\]|\\.)*"')
 
 LINES_LIMIT = 400
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]')
@@ -59,12 +65,23 @@ def included_layer(name):
     return parts[1] if parts[0] == "azulb" and len(parts) > 2 else None
 
 
+def names_of_protocols(layer, line):
+    """What in the line only a codec's user may name."""
+    code = COMMENT_OR_TEXT.sub("", line)
+    yield from CODEC_NAME.findall(code)
+    if layer != "config":
+        yield from PROTOCOL_NAME.findall(code)
+
+
 def problems_of(relative, lines):
     layer = layer_of(relative)
     if layer not in RANK:
         yield 1, f'"{layer}" is no layer'
         return
+    knows_protocols = layer in CODEC_LAYERS or any(relative.match(pattern) for pattern in CODEC_USERS)
     for number, line in enumerate(lines, 1):
+        for name in [] if knows_protocols else names_of_protocols(layer, line):
+            yield number, f"{name}: only the codecs' users (see CODEC_USERS) know a protocol"
         match = INCLUDE.match(line)
         if not match:
             continue
@@ -78,7 +95,7 @@ def problems_of(relative, lines):
         elif RANK[other] >= RANK[layer]:
             beside = RANK[other] == RANK[layer]
             yield number, f"{layer} includes {other}, which stands {'beside' if beside else 'to the right of'} it"
-        elif other in CODEC_LAYERS and not any(relative.match(pattern) for pattern in CODEC_USERS):
+        elif other in CODEC_LAYERS and not knows_protocols:
             yield number, f"{match.group(1)}: only the codec's users (see CODEC_USERS) know a protocol"
 
 

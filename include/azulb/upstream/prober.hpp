@@ -31,7 +31,7 @@ struct ProbeTarget {
   balance::UpstreamState* state = nullptr;  // outlives the prober
   std::uint32_t server = 0;                 // its index in `state`
   base::SocketAddress address;              // where it serves; `health.port` is put in by the prober
-  config::Protocol protocol = config::Protocol::http1;
+  config::Protocol protocol{};
   int proxy_protocol = 0;    // version of the header that connections to it begin with; 0 = none
   std::string address_text;  // as configured, such as "app:3000": for Host
   const tls::ClientContext* tls = nullptr;  // outlives the prober; null: plain text

@@ -21,7 +21,7 @@ namespace azulb::upstream {
 
 struct PoolSettings {
   base::SocketAddress address;
-  config::Protocol protocol = config::Protocol::http1;
+  config::Protocol protocol{};
   std::uint64_t connections = 256;  // idle ones kept
   std::chrono::milliseconds idle{50'000};
   std::uint64_t requests = 0;  // per connection; 0 = unlimited

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from http2_malformed import CASES, RESET
-from support.http2 import DATA, END_HEADERS, END_STREAM, PROTOCOL_ERROR, Http2Client, frame, get
+from support.http2 import COMPRESSION_ERROR, DATA, END_HEADERS, END_STREAM, PROTOCOL_ERROR, Http2Client, frame, get
 from support.scripted_server import OK, always
 
 _numbers = itertools.count()
@@ -80,3 +80,19 @@ def test_a_malformed_request_is_logged(proxy):
         client.send(encoded(client, 1, [*get("/x"), ("X-Logged", "1")], END_STREAM))
         assert client.response(1).reset == PROTOCOL_ERROR
     assert proxy.access_record(status=400, error="bad_request")
+
+
+def test_a_field_over_64_kib_ends_the_connection_whatever_the_limit(azulb, server):
+    """nghttp2's decoder of HPACK takes none, as the reference says; below that the limit decides."""
+    proxy = azulb(server, listener={"limit": {"header_bytes": "1MiB"}})
+
+    def asked_with(size):
+        with Http2Client(proxy.address) as client:
+            client.ping()
+            client.send(encoded(client, 1, [*get(), ("x-large", "x" * size)], END_STREAM))
+            client.until(lambda: client.stream(1).ended or client.goaway)
+            return client.goaway[1] if client.goaway else client.stream(1).status
+
+    assert asked_with(60_000) == 200
+    assert asked_with(70_000) == COMPRESSION_ERROR
+    assert asked_with(1) == 200

@@ -6,8 +6,8 @@ usage() {
   cat <<'TEXT'
 usage: rolling-restart.sh [OPTION]... UPSTREAM COMMAND
 
-For each server of UPSTREAM in turn: drain it and wait until it has no request and no WebSocket left, run COMMAND,
-enable it again and wait until its health check passes. COMMAND is a line for the shell; $name, $address and $port
+For each server of UPSTREAM in turn: drain it and wait until it has no request and no WebSocket left (azulb closes them
+within the upstream's timeout.drain), run COMMAND, enable it again and wait until its health check passes. COMMAND is a line for the shell; $name, $address and $port
 are the server's in it. It must return when the old process has ended and the new one is started.
 
   rolling-restart.sh app 'systemctl restart "myapp@$port"'

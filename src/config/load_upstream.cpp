@@ -72,6 +72,7 @@ void read_timeout(TableReader& table, UpstreamTimeout& timeout) {
   table.duration("response", timeout.response);
   table.duration("idle", timeout.idle);
   table.duration("tunnel", timeout.tunnel);
+  table.duration("drain", timeout.drain, {0ms, kLongestTimeout});
 }
 
 void read_keepalive(TableReader& table, Keepalive& keepalive) {

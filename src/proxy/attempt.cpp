@@ -136,6 +136,7 @@ void Attempt::record_outcome(balance::Outcome outcome) {
 void Attempt::count_tunnel() {
   tunnel_counted_ = true;
   metrics().tunnels_active.add();
+  upstream_->servers[server_].tunnels.push_back(*this);
 }
 
 void Attempt::on_response(http::ResponseHead& head, const http::ResponseInfo& info) {

@@ -172,7 +172,7 @@ void Exchange::on_timeout() {
       attempt_.record_error(ServerError::timeout);
       return abort_response(ErrorWord::upstream_timeout);
     case ExchangePhase::tunnel:
-      return abort_response(ErrorWord::tunnel_timeout);
+      return tunnel_timed_out();
     case ExchangePhase::begun:
     case ExchangePhase::choosing:
     case ExchangePhase::done:

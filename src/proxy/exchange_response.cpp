@@ -68,13 +68,14 @@ bool Exchange::connection_used_up() const {
 }
 
 void Exchange::attempt_body(std::span<const char> bytes) {
+  if (phase_ == ExchangePhase::tunnel) return tunnel_to_client(bytes);
+  snapshot_->upstream(upstream_).idle_timeout->start(timer_);
+  pass_to_client(bytes);
+}
+
+void Exchange::pass_to_client(std::span<const char> bytes) {
   body_sent_bytes_ += bytes.size();
   client_writer_.write_body(bytes);
-  if (phase_ == ExchangePhase::tunnel) {
-    snapshot_->upstream(upstream_).tunnel_timeout->start(timer_);
-  } else {
-    snapshot_->upstream(upstream_).idle_timeout->start(timer_);
-  }
   start_transfer(Direction::to_client, bytes.size());
   if (client_writer_.queued_bytes() <= net::queue_high_bytes) return;
   client_writer_.flush();
@@ -94,11 +95,12 @@ void Exchange::start_transfer(Direction direction, std::size_t read_bytes) {
   http::StreamWriter& to = to_client ? client_writer_ : server;
   if (from.raw_connection() == nullptr || to.raw_connection() == nullptr) return;
   to.flush();
-  if (!RawTransfer::possible(from, to)) return;
+  const std::uint64_t limit_bytes = transfer_limit(direction);
+  if (limit_bytes < RawTransfer::least_bytes || !RawTransfer::possible(from, to)) return;
   std::unique_ptr<RawTransfer>& transfer = to_client ? to_client_ : to_server_;
   if (transfer == nullptr) transfer = std::make_unique<RawTransfer>(*this, direction, from, to);
   // A tunnel goes back to copying when it falls quiet, so that idle ones hold no pipe.
-  if (!transfer->running()) transfer->start(phase_ == ExchangePhase::tunnel);
+  if (!transfer->running()) transfer->start(limit_bytes, phase_ == ExchangePhase::tunnel);
 }
 
 void Exchange::transferred(Direction direction, std::uint64_t size_bytes, bool sink_behind) {
@@ -109,7 +111,7 @@ void Exchange::transferred(Direction direction, std::uint64_t size_bytes, bool s
   }
   WorkerUpstream& upstream = snapshot_->upstream(upstream_);
   if (phase_ == ExchangePhase::tunnel) {
-    upstream.tunnel_timeout->start(timer_);
+    tunnel_transferred(direction, size_bytes);
   } else if (sink_behind || server_paused_) {
     timer_.stop();  // the write timeout of its connection watches over it
   } else if (phase_ == ExchangePhase::responding) {
@@ -130,7 +132,7 @@ void Exchange::attempt_end(std::span<http::Field> trailers) {
   if (phase_ == ExchangePhase::tunnel) {
     server_ended_ = true;
     client_writer_.write_end({});
-    if (client_ended_) finish(ErrorWord::none);
+    if (client_ended_) finish(tunnel_end_word(ErrorWord::none));
     return;
   }
   if (held_ != nullptr) {
@@ -145,52 +147,9 @@ void Exchange::attempt_end(std::span<http::Field> trailers) {
   finish(ErrorWord::none);
 }
 
-void Exchange::start_tunnel(http::ResponseHead& head, const http::ResponseInfo&) {
-  std::string_view key;
-  if (request_->info.websocket) {
-    key = http::find_field(request_->head.fields, http::FieldId::sec_websocket_key)->value;
-  }
-  if (http::check_upgrade_response(head, request_->info.upgrade, key) != http::Defect::none) {
-    return attempt_failed({.kind = balance::FailureKind::invalid_header,
-                           .word = ErrorWord::upstream_invalid,
-                           .error = ServerError::invalid_header});
-  }
-  attempt_.record_outcome(balance::Outcome::success);
-  attempt_.count_tunnel();
-  http::mark_hop_by_hop(head);
-  http::ResponseHeadOut out;
-  out.status = 101;
-  out.reason = head.reason;
-  out.fields = head.fields;
-  out.upgrade = request_->info.upgrade;
-  enter(ExchangePhase::tunnel);
-  tunnel_ = true;
-  status_ = 101;
-  first_byte_ns_ = worker_.loop().now_ns();
-  client_writer_.write_response(out);
-  client_writer_.flush();  // `out` shows into the request
-  release_retry_budget();
-  // A tunnel may last for hours: of the request only what its log line needs is kept.
-  if (worker_.access_log().enabled()) summary_ = RequestSummary::of(*request_);
-  request_.reset();
-  trailers_ = {};
-  snapshot_->upstream(upstream_).tunnel_timeout->start(timer_);
-}
-
 void Exchange::on_body(std::span<const char> bytes) {
   received_bytes_ += bytes.size();
-  if (phase_ == ExchangePhase::tunnel) {
-    http::StreamWriter& writer = *attempt_.writer();
-    writer.write_body(bytes);
-    snapshot_->upstream(upstream_).tunnel_timeout->start(timer_);
-    start_transfer(Direction::to_server, bytes.size());
-    if (writer.queued_bytes() <= net::queue_high_bytes) return;
-    writer.flush();
-    if (writer.queued_bytes() <= net::queue_high_bytes) return;
-    client_paused_ = true;
-    client_writer_.pause_reading();
-    return;
-  }
+  if (phase_ == ExchangePhase::tunnel) return tunnel_to_server(bytes);
   if (body_too_large(received_bytes_ - request_->head_bytes)) {
     if (phase_ == ExchangePhase::responding) return abort_response(ErrorWord::body_too_large);
     end_attempt();
@@ -203,7 +162,7 @@ void Exchange::on_end(std::span<http::Field> trailers) {
   if (phase_ == ExchangePhase::tunnel) {
     client_ended_ = true;
     attempt_.writer()->write_end({});
-    if (server_ended_) finish(ErrorWord::none);
+    if (server_ended_) finish(tunnel_end_word(ErrorWord::none));
     return;
   }
   if (request_complete_) return;  // it has no body
@@ -221,8 +180,9 @@ void Exchange::on_failure(const http::StreamFailure& failure) {
     end_attempt();
     return reply_error(ErrorWord::bad_request, http::defect_word(failure.defect));
   }
-  abort_response(failure.kind == http::StreamFailure::Kind::malformed ? ErrorWord::bad_request
-                                                                      : ErrorWord::client_closed);
+  abort_response(failure.kind == http::StreamFailure::Kind::malformed
+                     ? ErrorWord::bad_request
+                     : tunnel_end_word(ErrorWord::client_closed));
 }
 
 void Exchange::abort_response(ErrorWord error) {

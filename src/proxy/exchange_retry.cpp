@@ -21,6 +21,7 @@ void Exchange::end_attempt() {
 }
 
 void Exchange::attempt_failed(const AttemptEnd& end) {
+  if (tunnel_is_told()) return abort_response(ErrorWord::draining);
   if (phase_ == ExchangePhase::responding || phase_ == ExchangePhase::tunnel) {
     attempt_.record_error(end.error);
     attempt_.record_outcome(balance::Outcome::error);

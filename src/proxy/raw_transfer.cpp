@@ -11,8 +11,9 @@ bool RawTransfer::possible(http::StreamWriter& from, http::StreamWriter& to) {
          to.queued_bytes() == 0;
 }
 
-bool RawTransfer::start(bool until_quiet) {
-  return splice_.start(std::min(from_.raw_readable_bytes(), to_.raw_writable_bytes()), until_quiet);
+bool RawTransfer::start(std::uint64_t limit_bytes, bool until_quiet) {
+  return splice_.start(std::min({from_.raw_readable_bytes(), to_.raw_writable_bytes(), limit_bytes}),
+                       until_quiet);
 }
 
 void RawTransfer::on_spliced(std::uint64_t size_bytes, bool sink_behind) {

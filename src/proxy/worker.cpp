@@ -38,6 +38,9 @@ void Worker::apply(WorkerUpdate update) {
       owner, loop_, pool_context_, random_, std::move(update.snapshot), std::move(update.metrics), earlier));
   apply_listeners(update);
   if (earlier != nullptr) earlier->supersede();
+  for (const auto& snapshot : snapshots_) {
+    if (snapshot.get() != &newest()) snapshot->compare_servers(newest().snapshot());
+  }
 }
 
 void Worker::apply_listeners(WorkerUpdate& update) {
@@ -185,6 +188,8 @@ void Worker::leave(const std::unordered_set<std::uint64_t>& open_sockets, std::f
 void Worker::drain(std::function<void()> on_drained) {
   if (!draining_) leave({}, std::move(on_drained));
   client_connections_.for_each([](ClientConnection& connection) { connection.drain(); });
+  for (const auto& snapshot : snapshots_)
+    snapshot->close_tunnels(config().process.drain_timeout);
 }
 
 void Worker::abort_all() {

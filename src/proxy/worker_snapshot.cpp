@@ -1,6 +1,8 @@
 #include "azulb/proxy/worker_snapshot.hpp"
 
 #include <optional>
+#include <string>
+#include <unordered_set>
 #include <utility>
 
 #include "azulb/proxy/exchange.hpp"
@@ -84,6 +86,7 @@ void WorkerSnapshot::server_changed(const balance::ServerState& server) {
   if (!place) return;
   WorkerUpstream& upstream = upstreams_[place->upstream];
   WorkerServer& changed = upstream.servers[place->server];
+  pace_tunnels(upstream, place->server);
   const balance::ServerWord word = server.word();
   if (!superseded_) changed.pool->keep_idle(word.enabled());
   if (word.health() == balance::Health::down) {
@@ -93,6 +96,55 @@ void WorkerSnapshot::server_changed(const balance::ServerState& server) {
   if (upstream.snapshot->state->summary().eligible == 0) return;
   while (!upstream.waiting.empty() && upstream.waiting.front().try_again()) {
   }
+}
+
+void WorkerSnapshot::tunnel_begun(std::uint32_t upstream, std::uint32_t server, const Snapshot& newest) {
+  if (superseded_) compare_servers(upstreams_[upstream], newest);
+  pace_tunnels(upstreams_[upstream], server);
+}
+
+void WorkerSnapshot::compare_servers(const Snapshot& newest) {
+  for (WorkerUpstream& upstream : upstreams_)
+    compare_servers(upstream, newest);
+}
+
+void WorkerSnapshot::compare_servers(WorkerUpstream& upstream, const Snapshot& newest) {
+  std::optional<std::unordered_set<std::string>> remain;  // by address; few servers have tunnels
+  for (std::uint32_t server = 0; server < upstream.servers.size(); ++server) {
+    WorkerServer& compared = upstream.servers[server];
+    if (compared.tunnels.empty() && compared.drain == nullptr) continue;
+    if (!remain) {
+      remain.emplace();
+      const UpstreamSnapshot* const now = newest.find_upstream(upstream.snapshot->config->name);
+      for (std::size_t index = 0; now != nullptr && index < now->addresses.size(); ++index)
+        remain->insert(now->addresses[index].text());
+    }
+    compared.left = !remain->contains(upstream.snapshot->addresses[server].text());
+    pace_tunnels(upstream, server);
+  }
+}
+
+void WorkerSnapshot::close_tunnels(std::chrono::milliseconds time) {
+  ends_within_ = time;
+  for (WorkerUpstream& upstream : upstreams_) {
+    for (std::uint32_t server = 0; server < upstream.servers.size(); ++server)
+      pace_tunnels(upstream, server);
+  }
+}
+
+/// Begins to close the tunnels to a server that is to serve no longer, or lets them be if it is again.
+void WorkerSnapshot::pace_tunnels(WorkerUpstream& upstream, std::uint32_t server) {
+  WorkerServer& paced = upstream.servers[server];
+  const bool serves = !paced.left && upstream.snapshot->state->server(server).word().enabled();
+  if (paced.drain == nullptr) {
+    if (paced.tunnels.empty() || (serves && !ends_within_)) return;
+    paced.drain = std::make_unique<TunnelDrain>(loop_, paced.tunnels);
+  }
+  if (serves && !ends_within_) return paced.drain->stop();
+  if (!serves && !paced.drain->running())
+    paced.drain->begin(std::chrono::milliseconds(0), upstream.snapshot->config->timeout.drain);
+  // What runs may finish by itself for a while, as nobody waits for this azulb to be empty.
+  if (ends_within_) paced.drain->begin(*ends_within_ / 2, *ends_within_ / 2);
 }
 
 void WorkerSnapshot::supersede() {

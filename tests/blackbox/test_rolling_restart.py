@@ -14,7 +14,7 @@ import websockets
 from support.azulb import BINARY, ROOT
 from support.scripted_server import OK, always
 from support.waiting import wait_until
-from support.websocket import echo_bytes, handshake, upgrading
+from support.websocket import RESTART, echo_bytes, handshake, upgrading
 
 SCRIPT = ROOT / "packaging" / "rolling-restart.sh"
 HEALTH = {"path": "/health", "interval": "500ms", "fast_interval": "100ms", "timeout": "1s", "rise": 1, "fall": 2}
@@ -118,14 +118,29 @@ class Load:
                         await asyncio.sleep(0.02)
                 self._note("websocket", 200)
 
-        await asyncio.gather(*(talk(number) for number in range(10)))
+        async def stay(number):
+            while not self.stopping.is_set():
+                url = f"ws://127.0.0.1:{self.proxy.port}/ws"
+                async with websockets.connect(url) as socket:
+                    try:
+                        while not self.stopping.is_set():
+                            text = f"stays {number} " + "x" * 5000
+                            await socket.send(text)
+                            assert text in await asyncio.wait_for(socket.recv(), 20)
+                            await asyncio.sleep(0.01)
+                    except websockets.ConnectionClosed as closed:
+                        # Told to come back; anything else, such as an end within a message, is a failure.
+                        assert closed.rcvd is not None and closed.rcvd.code == RESTART, closed
+                        self._note("told to come back", 200)
+
+        await asyncio.gather(*(talk(number) for number in range(10)), *(stay(number) for number in range(10)))
 
 
-def test_five_replicas_restarted_under_load_lose_no_request_and_no_websocket(azulb, crystal_apps, restarter):
+def test_five_replicas_restarted_under_load_lose_no_request_and_cut_no_websocket(azulb, crystal_apps, restarter):
     apps = crystal_apps(5)
     proxy = azulb(
         *({"address": app.name, "name": app.label} for app in apps),
-        upstream={"health": HEALTH},
+        upstream={"health": HEALTH, "timeout": {"drain": "3s"}},
         process={"workers": 2},
     )
     for app in apps:
@@ -142,6 +157,7 @@ def test_five_replicas_restarted_under_load_lose_no_request_and_no_websocket(azu
     assert all(app.process.pid != before[app.label] for app in apps)
     assert not load.failures
     assert min(load.counts[kind] for kind in ("get", "slow", "post", "websocket")) >= 20, load.counts
+    assert load.counts["told to come back"] >= 10, load.counts
     executed = [line.split()[0] for line in apps[0].executed_path.read_text().splitlines()]
     assert sorted(executed) == sorted(load.ids), "a POST was lost or ran twice"
     assert all(server["available"] for server in proxy.servers_state().values())

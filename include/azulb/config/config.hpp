@@ -173,6 +173,7 @@ struct UpstreamTimeout {
   Milliseconds response = 60s;
   Milliseconds idle = 60s;
   Milliseconds tunnel = 1h;
+  Milliseconds drain = 30s;
 
   bool operator==(const UpstreamTimeout&) const = default;
 };

@@ -52,13 +52,13 @@ inline constexpr AttemptEnd timed_out = {.kind = balance::FailureKind::timeout,
                                          .word = ErrorWord::upstream_timeout,
                                          .error = ServerError::timeout};
 
-struct AttemptAwaiting;  // the tag of WorkerServer::awaiting
+struct AttemptAtServer;  // the tag of AttemptList
 
-class Attempt final : public base::ListNode<AttemptAwaiting>,
+class Attempt final : public base::ListNode<AttemptAtServer>,
                       private http::StreamReader,
                       private upstream::ConnectHandler {
  public:
-  using base::ListNode<AttemptAwaiting>::unlink;
+  using base::ListNode<AttemptAtServer>::unlink;
   explicit Attempt(Exchange& exchange) : exchange_(exchange) {}
   ~Attempt() override;
 
@@ -93,7 +93,7 @@ class Attempt final : public base::ListNode<AttemptAwaiting>,
   void record_outcome(balance::Outcome outcome);
   void record_error(ServerError error);
   Exchange& exchange() { return exchange_; }
-  /// Counts the tunnel in the metrics, until `end`.
+  /// Counts the tunnel, in the metrics and among the server's, until `end`.
   void count_tunnel();
 
   std::int64_t request_sent_ns() const { return request_sent_ns_; }
@@ -123,5 +123,8 @@ class Attempt final : public base::ListNode<AttemptAwaiting>,
   bool head_seen_ = false;
   bool tunnel_counted_ = false;
 };
+
+/// Attempts at one server that have something in common; one is in at most one of them.
+using AttemptList = base::IntrusiveList<Attempt, AttemptAtServer>;
 
 }  // namespace azulb::proxy

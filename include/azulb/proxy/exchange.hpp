@@ -14,6 +14,7 @@
 #include "azulb/config/config.hpp"
 #include "azulb/http/stored_request.hpp"
 #include "azulb/http/stream.hpp"
+#include "azulb/http/websocket_frames.hpp"
 #include "azulb/net/loop.hpp"
 #include "azulb/net/timers.hpp"
 #include "azulb/proxy/attempt.hpp"
@@ -39,6 +40,16 @@ struct LocalReply {
   std::span<const http::Field> fields{};  // further fields
 };
 
+/// How far the end of a tunnel, which azulb wants as its server drains, has come.
+enum class TunnelClosing : std::uint8_t {
+  none,
+  wanted,         // at the end of the server's message
+  by_peers,       // who had begun to close it themselves
+  client_told,    // by a close frame: its own one, which follows, tells the server
+  server_wanted,  // the client does not answer: the server is told at the end of the client's message
+  server_told,
+};
+
 /// Lives from its request's head until both streams have ended; then it is retired. One thread.
 class Exchange final : public base::ListNode<ExchangeWaiting>,
                        private http::StreamReader,
@@ -58,6 +69,15 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   void attempt_writable();
   /// A server is down by its health checks while its answer is awaited: tried elsewhere, if that is allowed.
   void server_went_down();
+
+  // From the server's TunnelDrain, in the phase `tunnel`.
+  /// Closes the tunnel, politely; this takes care of itself from here on. False: nothing can be said yet, or
+  /// ever.
+  bool close_tunnel();
+  /// After a `close_tunnel` that was false: it is not wanted any more.
+  void keep_tunnel();
+  /// Time is over.
+  void cut_tunnel();
 
   /// From a transfer inside the kernel.
   void transferred(Direction direction, std::uint64_t size_bytes, bool sink_behind);
@@ -124,13 +144,26 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
 
   // exchange_response.cpp: what goes to the client
   void pass_response(http::ResponseHead& head, const http::ResponseInfo& info);
-  void start_tunnel(http::ResponseHead& head, const http::ResponseInfo& info);
+  void pass_to_client(std::span<const char> bytes);
   void reply(const LocalReply& reply);
   void reply_error(ErrorWord error, std::string_view detail = {}, int status = 0);
   void abort_response(ErrorWord error);
   void start_transfer(Direction direction, std::size_t read_bytes);
   bool connection_used_up() const;
   bool is_head_request() const;
+
+  // exchange_tunnel.cpp: after 101
+  void start_tunnel(http::ResponseHead& head, const http::ResponseInfo& info);
+  void tunnel_to_client(std::span<const char> bytes);
+  void tunnel_to_server(std::span<const char> bytes);
+  void tunnel_transferred(Direction direction, std::uint64_t size_bytes);
+  std::uint64_t transfer_limit(Direction direction) const;
+  void tunnel_timed_out();
+  void tell_client();
+  void tell_server();
+  void start_closing_timer();
+  bool tunnel_is_told() const { return closing_ >= TunnelClosing::client_told; }
+  ErrorWord tunnel_end_word(ErrorWord word) const { return tunnel_is_told() ? ErrorWord::draining : word; }
 
   ClientConnection& client_;
   Worker& worker_;
@@ -156,11 +189,14 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   std::uint32_t upstream_;
   std::uint32_t route_;
   std::uint32_t last_server_ = UINT32_MAX;
+  http::WebSocketFrames client_frames_;  // of a WebSocket: what passes from the client
+  http::WebSocketFrames server_frames_;
   std::array<std::uint32_t, 8> tried_{};  // the latest servers tried
   std::uint32_t retry_delay_ms_ = 0;
   std::uint16_t attempts_ = 0;
   std::uint16_t status_ = 0;  // written to the client
   ExchangePhase phase_ = ExchangePhase::begun;
+  TunnelClosing closing_ = TunnelClosing::none;
   bool request_complete_ : 1 = false;
   bool replayable_ : 1 = true;
   bool client_paused_ : 1 = false;  // reading of the request body
@@ -170,6 +206,7 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   bool server_ended_ : 1 = false;
   bool route_counted_ : 1 = false;
   bool tunnel_ : 1 = false;
+  bool websocket_ : 1 = false;  // of a tunnel
 };
 
 }  // namespace azulb::proxy

@@ -29,8 +29,8 @@ class RawTransfer final : private net::SpliceHandler {
         to_(to),
         splice_(*from.raw_connection(), *to.raw_connection(), *this) {}
 
-  /// False: no pipe is to be had; the bytes come to the codec as before.
-  bool start(bool until_quiet);
+  /// At most `limit_bytes`. False: no pipe is to be had; the bytes come to the codec as before.
+  bool start(std::uint64_t limit_bytes, bool until_quiet);
   bool running() const { return splice_.running(); }
   void cancel() { splice_.cancel(); }
   /// The stream bytes come from.

@@ -73,7 +73,8 @@ class Worker final : private WorkerSnapshotOwner {
   /// are left to other workers, the others end. `on_drained` is called once, on the loop, when no client
   /// connection is left.
   void leave(const std::unordered_set<std::uint64_t>& open_sockets, std::function<void()> on_drained);
-  /// As `leave`, if it has not been told to, and closes idle connections: azulb is to end.
+  /// As `leave`, if it has not been told to, and closes idle connections, and tunnels at a pace: azulb is to
+  /// end.
   void drain(std::function<void()> on_drained);
   /// Closes every client connection at once.
   void abort_all();
@@ -87,6 +88,7 @@ class Worker final : private WorkerSnapshotOwner {
   // For client connections, exchanges and attempts:
   net::Loop& loop() { return loop_; }
   const config::Config& config() const { return newest().config(); }
+  const Snapshot& newest_snapshot() const { return newest().snapshot(); }
   AccessLog& access_log() { return access_log_; }
   base::Random& random() { return random_; }
   HttpDate& date() { return date_; }

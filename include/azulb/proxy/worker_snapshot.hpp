@@ -2,8 +2,10 @@
 // exchange goes by the one that it began with.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -15,6 +17,7 @@
 #include "azulb/proxy/attempt.hpp"
 #include "azulb/proxy/metrics.hpp"
 #include "azulb/proxy/snapshot.hpp"
+#include "azulb/proxy/tunnel_drain.hpp"
 #include "azulb/upstream/server_pool.hpp"
 
 namespace azulb::proxy {
@@ -30,7 +33,10 @@ struct WorkerServer {
   std::shared_ptr<upstream::ServerPool> pool;  // the next snapshot's, too, where its settings are the same
   ServerMetrics* metrics = nullptr;
   /// Attempts that wait for a response head: ended early when the server goes down.
-  base::IntrusiveList<Attempt, AttemptAwaiting> awaiting;
+  AttemptList awaiting;
+  AttemptList tunnels;                 // that have not been asked to close
+  std::unique_ptr<TunnelDrain> drain;  // of `tunnels`; null: never wanted yet
+  bool left = false;                   // the newest snapshot has no such server
   base::AtMostEvery tls_warning{tls_warning_interval_ms};
 };
 
@@ -92,6 +98,13 @@ class WorkerSnapshot final : private net::Retired {
   /// that wait for an answer of a server that went down are ended, and one that is not enabled keeps no idle
   /// connections. Nothing happens if it is no server of this snapshot.
   void server_changed(const balance::ServerState& server);
+  /// To this server of the upstream there is another tunnel. `newest`: what requests go by now.
+  void tunnel_begun(std::uint32_t upstream, std::uint32_t server, const Snapshot& newest);
+  /// This one is superseded, and `newest` is what requests go by now: tunnels to servers that it does not
+  /// have are closed at a pace, unless such a server comes back.
+  void compare_servers(const Snapshot& newest);
+  /// azulb is to end: all tunnels are closed, at a pace, over the second half of `time`.
+  void close_tunnels(std::chrono::milliseconds time);
   /// A newer one has taken over what it could: idle connections that it did not are closed, and exchanges
   /// that wait and have not been tried at any server are routed by the newer one.
   void supersede();
@@ -106,6 +119,8 @@ class WorkerSnapshot final : private net::Retired {
   void build_upstream(WorkerUpstream& upstream, std::size_t index, upstream::PoolContext& pool_context,
                       base::Random& random, WorkerSnapshot* earlier);
   void route_waiting_anew(WorkerUpstream& upstream);
+  void compare_servers(WorkerUpstream& upstream, const Snapshot& newest);
+  void pace_tunnels(WorkerUpstream& upstream, std::uint32_t server);
   void end_use() {
     if (--uses_ == 0 && superseded_) loop_.retire(*this);
   }
@@ -118,6 +133,7 @@ class WorkerSnapshot final : private net::Retired {
   std::vector<ListenerRules> listeners_;
   std::vector<WorkerUpstream> upstreams_;  // never grows: its lists can't move
   std::uint64_t uses_ = 0;
+  std::optional<std::chrono::milliseconds> ends_within_;
   bool superseded_ = false;
 };
 

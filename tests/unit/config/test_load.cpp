@@ -84,7 +84,8 @@ TEST_CASE("every value of an upstream arrives") {
       "'header:X-User'\nhash_load_factor = 1.25\n"
       "servers = [{ address = 'unix:/a', weight = 7, name = 'seven' }]\nhost_header = "
       "'example.com:81'\nqueue = 0\n"
-      "queue_timeout = '1s'\ntimeout = { connect = '1ms', response = '2ms', idle = '3ms', tunnel = '4ms' }\n"
+      "queue_timeout = '1s'\ntimeout = { connect = '1ms', response = '2ms', idle = '3ms', tunnel = '4ms', "
+      "drain = '0' }\n"
       "keepalive = { connections = 0, idle = '5ms', requests = 6 }\n"
       "outlier = { consecutive_errors = 0, consecutive_5xx = 1, ejection = '5m', max_ejected = 1 }\n"
       "retry = { on = ['http_429', 'non_idempotent'], attempts = 1, timeout = '1s', buffer = '0', backoff = "
@@ -101,7 +102,7 @@ TEST_CASE("every value of an upstream arrives") {
   CHECK(upstream.host_header == "example.com:81");
   CHECK(upstream.queue == 0);
   CHECK(upstream.queue_timeout == 1s);
-  CHECK(upstream.timeout == UpstreamTimeout{1ms, 2ms, 3ms, 4ms});
+  CHECK(upstream.timeout == UpstreamTimeout{1ms, 2ms, 3ms, 4ms, 0ms});
   CHECK(upstream.keepalive == Keepalive{0, 5ms, 6});
   CHECK(upstream.outlier == Outlier{0, 1, 5min, 1.0});
   CHECK(upstream.retry == Retry{retry_http_429 | retry_non_idempotent, 1, 1s, 0, 1ms, 0.0});

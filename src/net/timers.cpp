@@ -6,22 +6,40 @@
 
 namespace azulb::net {
 
-TimerList& TimerQueue::list(std::chrono::milliseconds duration, std::chrono::milliseconds grain) {
-  AZULB_ASSERT(std::has_single_bit(static_cast<std::uint64_t>(grain.count())));
-  for (const auto& each : lists_) {
-    if (each->duration_ms_ == duration.count() && each->grain_ms_ == grain.count()) return *each;
-  }
-  return *lists_.emplace_back(std::make_unique<TimerList>(*this, duration, grain));
-}
+namespace {
 
-void TimerQueue::start(Timer& timer, std::chrono::milliseconds duration) {
+/// The next in a grid that has eight durations from each power of two to the next.
+std::chrono::milliseconds rounded(std::chrono::milliseconds duration) {
   auto value = static_cast<std::uint64_t>(duration.count() < 1 ? 1 : duration.count());
   const auto bits = static_cast<unsigned>(std::bit_width(value));
   if (bits > 4) {
     const std::uint64_t step = std::uint64_t{1} << (bits - 4);
     value = (value + step - 1) / step * step;
   }
-  list(std::chrono::milliseconds(value)).start(timer);
+  return std::chrono::milliseconds(value);
+}
+
+}  // namespace
+
+TimerList* TimerQueue::find(std::chrono::milliseconds duration, std::chrono::milliseconds grain) const {
+  for (const auto& each : lists_) {
+    if (each->duration_ms_ == duration.count() && each->grain_ms_ == grain.count()) return each.get();
+  }
+  return nullptr;
+}
+
+TimerList& TimerQueue::list(std::chrono::milliseconds duration, std::chrono::milliseconds grain) {
+  AZULB_ASSERT(std::has_single_bit(static_cast<std::uint64_t>(grain.count())));
+  if (TimerList* const known = find(duration, grain)) return *known;
+  if (lists_.size() >= exact_lists) {
+    duration = rounded(duration);
+    if (TimerList* const known = find(duration, grain)) return *known;
+  }
+  return *lists_.emplace_back(std::make_unique<TimerList>(*this, duration, grain));
+}
+
+void TimerQueue::start(Timer& timer, std::chrono::milliseconds duration) {
+  list(rounded(duration)).start(timer);
 }
 
 void TimerQueue::take_due(base::IntrusiveList<Timer, Timer>& due) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -71,9 +72,12 @@ class TimerList {
 class TimerQueue {
  public:
   static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+  static constexpr std::size_t exact_lists = 256;
 
-  /// The list for this duration, made if there is none yet. References stay valid for the queue's life. Meant
-  /// for the durations of the configuration; a varying duration (backoff, jitter) goes through `start`.
+  /// The list for this duration, made if there is none yet. References stay valid for the queue's life, as
+  /// many connections hold them. Meant for the durations of the configuration; a varying duration (backoff,
+  /// jitter) goes through `start`. As reloads may bring new ones without end, those beyond the first
+  /// `exact_lists` are rounded as in `start`.
   TimerList& list(std::chrono::milliseconds duration) { return list(duration, std::chrono::milliseconds(1)); }
   /// For timers that are many and may be late: those that fall into one grain, a power of two, are due
   /// together, so that a loop that sleeps is woken once for all of them.
@@ -98,6 +102,7 @@ class TimerQueue {
 
  private:
   friend class TimerList;
+  TimerList* find(std::chrono::milliseconds duration, std::chrono::milliseconds grain) const;
   void take_due(base::IntrusiveList<Timer, Timer>& due);
   void find_next_deadline();
 

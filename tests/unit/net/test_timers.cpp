@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "azulb/net/timers.hpp"
@@ -135,6 +136,22 @@ TEST_CASE("a varying duration is never early and at most an eighth late") {
   Alarm alarm;
   queue.start(alarm.timer, milliseconds(0));
   CHECK(queue.next_deadline_ms() == 1);
+}
+
+TEST_CASE("new durations without end make no lists without end, and are late by an eighth at most") {
+  TimerQueue queue;
+  std::set<const TimerList*> lists;
+  std::int64_t last_ms = 0;
+  for (int duration_ms = 1; duration_ms <= 100'000; ++duration_ms) {
+    const TimerList& list = queue.list(milliseconds(duration_ms));
+    lists.insert(&list);
+    last_ms = list.duration_ms();
+    CHECK(last_ms >= duration_ms);
+    CHECK(last_ms <= duration_ms + duration_ms / 8);
+  }
+  CHECK(lists.size() <= TimerQueue::exact_lists + 8 * 17);
+  CHECK(last_ms == 106'496);
+  CHECK(queue.list(milliseconds(7)).duration_ms() == 7);
 }
 
 TEST_CASE("the caller's word after each timer comes between the callbacks") {

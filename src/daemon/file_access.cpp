@@ -32,6 +32,7 @@ std::vector<std::string> read_files(const config::Config& config) {
     paths.push_back(listener.tls->client_ca);
   }
   for (const config::Upstream& upstream : config.upstreams) {
+    if (upstream.discover) paths.push_back(upstream.discover->file);
     if (upstream.tls) paths.insert(paths.end(), {upstream.tls->ca, upstream.tls->cert, upstream.tls->key});
   }
   std::erase(paths, "");

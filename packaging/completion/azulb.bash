@@ -24,8 +24,8 @@ _azulb() {
       mapfile -t COMPREPLY < <(compgen -W 'round_robin least_connections random_two hash' -- "$word")
       return
       ;;
-    --listen | -l | --to | --admin | --health | --token | --timeout) return ;;
-    drain | disable | enable | weight)
+    --listen | -l | --to | --admin | --health | --token | --timeout | --name | --weight) return ;;
+    drain | disable | enable | weight | remove)
       mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" servers 2>/dev/null | cut -f 1)" -- "$word")
       return
       ;;

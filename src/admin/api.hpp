@@ -45,6 +45,8 @@ AdminReply upgrade_process(const Call& call);
 AdminReply get_servers(const Call& call);
 AdminReply get_upstream(const Call& call);
 AdminReply get_server(const Call& call);
+AdminReply add_server(const Call& call);
+AdminReply remove_server(const Call& call);
 AdminReply drain_server(const Call& call);
 AdminReply disable_server(const Call& call);
 AdminReply enable_server(const Call& call);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api.hpp"
+#include "azulb/config/load.hpp"
 #include "state.hpp"
 
 namespace azulb::admin {
@@ -76,6 +77,38 @@ AdminReply get_upstream(const Call& call) {
 AdminReply get_server(const Call& call) {
   const auto place = find_server(call);
   return place ? json_reply(200, server_state(call.sources, place->upstream, place->server)) : place.error();
+}
+
+AdminReply add_server(const Call& call) {
+  if (auto wrong = unknown_key(call, {"address", "name", "weight"})) return *std::move(wrong);
+  const auto upstream = find_upstream(call);
+  if (!upstream) return upstream.error();
+  const auto servers =
+      config::load_servers(Json::array({call.body}).dump(-1, ' ', false, Json::error_handler_t::replace),
+                           "the body", call.sources.config->upstreams[*upstream]);
+  if (!servers) return error_reply(400, servers.error().front().message);
+  const config::Server& server = servers->front();
+  if (!server.address.is_unix && !base::IpAddress::parse(server.address.host)) {
+    return error_reply(
+        400, server.address.text() +
+                 " is a name: add its addresses, or put it into the upstream's servers or discover.dns");
+  }
+  const auto added = call.control.add_server(*upstream, server);
+  if (!added) return error_reply(409, added.error().message);
+  return json_reply(200, {{"changed", *added},
+                          {"upstream", call.names[0]},
+                          {"server", {{"name", server.name}, {"address", server.address.text()}}}});
+}
+
+AdminReply remove_server(const Call& call) {
+  if (auto wrong = unknown_key(call, {})) return *std::move(wrong);
+  const auto place = find_server(call);
+  if (!place) return place.error();
+  Json reply = {{"changed", true},
+                {"upstream", call.names[0]},
+                {"server", server_state(call.sources, place->upstream, place->server)}};
+  const auto removed = call.control.remove_server(place->upstream, place->server);
+  return removed ? json_reply(200, reply) : error_reply(409, removed.error().message);
 }
 
 AdminReply drain_server(const Call& call) {

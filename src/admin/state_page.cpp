@@ -108,7 +108,8 @@ Json upstream_state(const AdminSources& sources, std::size_t index) {
           {"availability", balance::to_string(balance::availability_of(summary))},
           {"available_servers", summary.eligible},
           {"active", state.total_active()},
-          {"servers", std::move(servers)}};
+          {"servers", std::move(servers)},
+          {"removed", sources.upstreams[index].removed}};
 }
 
 Json state_json(const AdminSources& sources) {

@@ -45,6 +45,7 @@ constexpr std::array access_log_keys = {
 constexpr std::array admin_keys = {
     key<&Admin::address, Admin>("address"),
     key<&Admin::token, Admin>("token"),
+    key<&Admin::state_file, Admin>("state_file"),
 };
 constexpr std::array listener_keys = {
     key<&Listener::address, Listener>("address"),

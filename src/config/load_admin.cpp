@@ -41,6 +41,7 @@ void read_admin(TableReader& table, Admin& admin, Once& bound) {
   } else if (has_file) {
     read_token_file(table, *file, admin.token);
   }
+  table.text("state_file", admin.state_file);
   if (!is_local_address(admin.address) && admin.token.empty() && !has_file) {
     table.report("address", {"an admin address that others can reach needs a token",
                              {},

@@ -65,6 +65,8 @@ struct ControlCommands::State {
   std::string server;
   std::string upstream;
   std::string timeout_text = "60s";
+  std::string address;
+  std::string name;
   std::uint32_t weight = 0;
   bool json = false;
   bool wait = false;
@@ -77,6 +79,8 @@ struct ControlCommands::State {
   int disable();
   int enable();
   int weigh();
+  int add();
+  int remove();
 
   /// The server and the client that was found for it, or the exit status.
   struct Reached {
@@ -222,6 +226,35 @@ int ControlCommands::State::weigh() {
   return control_done;
 }
 
+int ControlCommands::State::add() {
+  auto client = find_azulb(target);
+  if (!client) return failed({control_usage, client.error().message});
+  Json body = {{"address", address}};
+  if (!name.empty()) body["name"] = name;
+  if (weight != 0) body["weight"] = weight;
+  const auto answer = post(*client, upstream_path(upstream), body);
+  if (!answer) return failed(answer.error());
+  const std::string added = answer->value("server", Json::object()).value("name", "");
+  const Reached reached{*std::move(client), named_server(upstream, added)};
+  const std::string& label = reached.server.label;
+  if (wait) {
+    return wait_for(
+        reached, [](const Json& now) { return now.value("available", false); },
+        [&](const Json& now) { return fmt::format("{} is added and {}", label, state_word(now)); });
+  }
+  tell(*answer, label + (answer->value("changed", true) ? " is added" : " was added before"));
+  return control_done;
+}
+
+int ControlCommands::State::remove() {
+  const auto reached = reach();
+  if (!reached) return reached.error();
+  const auto record = act(*reached, "remove", Json::object());
+  if (!record) return record.error();
+  tell(*record, fmt::format("{} is removed: {}", reached->server.label, what_is_left(*record)));
+  return control_done;
+}
+
 ControlCommands::ControlCommands(CLI::App& app) : state_(std::make_unique<State>()) {
   State& state = *state_;
   const auto add = [&](const char* name, const char* help, int (State::*action)()) {
@@ -266,12 +299,26 @@ ControlCommands::ControlCommands(CLI::App& app) : state_(std::make_unique<State>
   enable->add_flag("--wait", state.wait, "Wait until it is up and may be chosen");
   add_timeout(enable);
 
-  CLI::App* weight = add("weight", "Change a server's weight until azulb ends", &State::weigh);
+  CLI::App* weight = add("weight", "Change a server's weight", &State::weigh);
   add_server(weight);
   weight->add_option("weight", state.weight, "1 to 65535")
       ->type_name("N")
       ->required()
       ->check(CLI::Range(std::uint32_t{1}, balance::max_weight));
+
+  CLI::App* added = add("add", "Add a server to an upstream; it serves once it is up", &State::add);
+  added->add_option("upstream", state.upstream, "Where to add it")->type_name("UPSTREAM")->required();
+  added->add_option("address", state.address, "Such as 10.0.0.7:3000, [::1]:3000 or unix:/run/app.sock")
+      ->type_name("ADDRESS")
+      ->required();
+  added->add_option("--name", state.name, "Its name; the address by default")->type_name("NAME");
+  added->add_option("--weight", state.weight, "1 to 65535; 1 by default")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint32_t{1}, balance::max_weight));
+  added->add_flag("--wait", state.wait, "Wait until it is up and may be chosen");
+  add_timeout(added);
+
+  add_server(add("remove", "Take a server away, whatever gave it; what runs on it goes on", &State::remove));
 }
 
 ControlCommands::~ControlCommands() = default;

@@ -118,6 +118,10 @@ std::string upstream_path(const std::string& upstream) {
   return "/servers/" + encoded(upstream);
 }
 
+FoundServer named_server(const std::string& upstream, const std::string& name) {
+  return {upstream + "/" + name, upstream_path(upstream) + "/" + encoded(name)};
+}
+
 tl::expected<FoundServer, Refusal> find_server(const admin::LocalClient& client, const std::string& wanted) {
   const auto servers = get(client, "/servers");
   if (!servers) return tl::unexpected(servers.error());

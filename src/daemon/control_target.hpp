@@ -47,6 +47,8 @@ struct FoundServer {
   std::string label;  // "app/app1"
   std::string path;   // "/servers/app/app1"
 };
+/// One whose name in its upstream is known.
+FoundServer named_server(const std::string& upstream, const std::string& name);
 /// By "server" (a name or address that only one upstream has) or "upstream/server".
 tl::expected<FoundServer, Refusal> find_server(const admin::LocalClient& client, const std::string& wanted);
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,11 @@ std::vector<std::string> read_files(const config::Config& config) {
   return paths;
 }
 
+std::string directory_of(const std::string& path) {
+  const std::string directory = std::filesystem::path(path).parent_path();
+  return directory.empty() ? "." : directory;
+}
+
 bool reaches(const std::string& path, int mode) {
   return faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS) == 0;
 }
@@ -62,6 +68,12 @@ void warn_of_files_out_of_reach(const config::Config& config, const Account& acc
     if (reaches(path, W_OK)) continue;
     base::log_warn("user {} may not write to {}: it is open now, but SIGUSR1 cannot reopen it (chown it)",
                    account.name, path);
+  }
+  if (config.admin && !config.admin->state_file.empty()) {
+    const std::string directory = directory_of(config.admin->state_file);
+    if (!reaches(directory, W_OK | X_OK))
+      base::log_warn("user {} may not write to {}: admin.state_file cannot be written (chown it)",
+                     account.name, directory);
   }
   for (const std::string& path : read_files(config)) {
     if (reaches(path, R_OK)) continue;

@@ -55,6 +55,7 @@ base::Result<void> Process::start(config::Config config, Origin origin, Predeces
   signals_.listen({SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP}, [this](int number) { on_signal(number); });
   started_ns_ = base::wall_clock_ns();
   origin_ = std::move(origin);
+  if (auto restored = restore_servers(config); !restored) return restored;
   if (!resolve_at_start(config)) return base::failure("ended by a signal before it was ready");
   auto prepared = prepare(std::move(config), discovery_.lists(), nullptr);
   if (!prepared) return tl::unexpected<base::Error>(prepared.error());
@@ -132,26 +133,6 @@ void Process::end_retired_admins() {
 void Process::server_changed(std::uint32_t upstream, std::uint32_t server) {
   workers_.server_changed(snapshot_->upstream(upstream).state->shared_server(server));
   if (admin_ != nullptr) admin_->changed();
-}
-
-bool Process::set_admin_state(std::uint32_t upstream, std::uint32_t server, balance::AdminState state) {
-  balance::UpstreamState& states = *snapshot_->upstream(upstream).state;
-  const balance::ServerState& changed = states.server(server);
-  const balance::Health before = changed.health();
-  if (!states.set_admin_state(server, state)) return false;
-  if (changed.health() != before) health_since_ns_[upstream][server] = base::wall_clock_ns();
-  base::log_info("upstream {}: server {} is {} from now on, as asked for", states.settings().name,
-                 changed.name(), balance::to_string(state));
-  server_changed(upstream, server);
-  return true;
-}
-
-bool Process::set_weight(std::uint32_t upstream, std::uint32_t server, std::uint32_t weight) {
-  balance::UpstreamState& states = *snapshot_->upstream(upstream).state;
-  if (!states.set_weight(server, weight)) return false;
-  base::log_info("upstream {}: server {} has weight {} from now on, as asked for", states.settings().name,
-                 states.server(server).name(), weight);
-  return true;
 }
 
 void Process::on_tick() {
@@ -252,6 +233,7 @@ void Process::end() {
   for (const auto& admin : retired_admins_)
     admin->stop();
   if (access_log_ != nullptr) access_log_->stop();
+  state_file_.finish();
   base::log_info("azulb has ended");
   loop_.stop();
 }
@@ -269,7 +251,8 @@ admin::AdminSources Process::admin_sources() const {
     sources.upstreams.push_back({.state = upstream.state,
                                  .health_since_ns = health_since_ns_[index],
                                  .server_sources = upstream.sources,
-                                 .discovered = discovery_.sources(upstream.config->name)});
+                                 .discovered = discovery_.sources(upstream.config->name),
+                                 .removed = removed_servers(upstream.config->name)});
   }
   sources.access_log = access_log_.get();
   sources.token = snapshot_->config().admin->token;

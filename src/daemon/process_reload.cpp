@@ -109,6 +109,9 @@ ReloadReport Process::take_effect(Preparation prepared, Resources resources) {
 void Process::adopt(std::shared_ptr<proxy::Snapshot> snapshot, const proxy::AccessLogFormat& format) {
   const std::shared_ptr<proxy::Snapshot> earlier = std::exchange(snapshot_, std::move(snapshot));
   snapshot_->link(earlier.get());
+  discovery_.forget_old_amendments();
+  server_changes_.apply(*snapshot_, earlier.get());
+  save_servers();
   workers_.apply(snapshot_, sockets_, format, *access_log_);
   update_health_checks(earlier.get());
   if (earlier != nullptr) earlier_snapshots_.push_back(earlier);

@@ -6,6 +6,14 @@
 
 namespace azulb::discovery {
 
+namespace {
+
+tl::unexpected<base::Error> reload_takes_it_away(const std::string& upstream) {
+  return base::failure("a reload is under way that takes upstream " + upstream + " away");
+}
+
+}  // namespace
+
 Discovery::Discovery(net::Loop& loop, Observer observer)
     : loop_(loop), observer_(std::move(observer)), home_(std::make_shared<DnsLookup::Home>()) {}
 
@@ -15,8 +23,9 @@ void Discovery::configure(const std::vector<config::Upstream>& upstreams) {
     configured_.insert(upstream.name);
     const auto known = upstreams_.find(upstream.name);
     if (known == upstreams_.end()) {
-      upstreams_[upstream.name] = std::make_unique<UpstreamServers>(
-          loop_, home_, upstream, [this](const UpstreamServers&) { loop_.defer(notice_); });
+      upstreams_[upstream.name] =
+          std::make_unique<UpstreamServers>(loop_, home_, upstream, amendments_[upstream.name],
+                                            [this](const UpstreamServers&) { loop_.defer(notice_); });
     } else {
       known->second->configure(upstream);
     }
@@ -39,6 +48,26 @@ void Discovery::Notice::on_deferred() {
   std::erase_if(owner_.upstreams_,
                 [this](const auto& entry) { return !owner_.configured_.contains(entry.first); });
   if (owner_.settled()) owner_.observer_();
+}
+
+base::Result<bool> Discovery::add_server(const std::string& upstream, const config::Server& server) {
+  const auto found = upstreams_.find(upstream);
+  if (found == upstreams_.end()) return reload_takes_it_away(upstream);
+  return found->second->add(server);
+}
+
+base::Result<void> Discovery::remove_server(const std::string& upstream, const base::SocketAddress& address) {
+  const auto found = upstreams_.find(upstream);
+  if (found == upstreams_.end()) return reload_takes_it_away(upstream);
+  found->second->remove(address);
+  return {};
+}
+
+void Discovery::forget_old_amendments() {
+  for (const auto& [name, upstream] : upstreams_)
+    upstream->forget_old_removals();
+  // (What is still there of an upstream that has gone refers to its amendments.)
+  std::erase_if(amendments_, [this](const auto& entry) { return !upstreams_.contains(entry.first); });
 }
 
 ServerLists Discovery::lists() const {

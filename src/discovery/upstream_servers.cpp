@@ -77,8 +77,12 @@ std::vector<std::string> missing_in(const ServerList& other, const ServerList& l
 }  // namespace
 
 UpstreamServers::UpstreamServers(net::Loop& loop, std::shared_ptr<DnsLookup::Home> home,
-                                 const config::Upstream& upstream, Observer observer)
-    : loop_(loop), home_(std::move(home)), upstream_(upstream), observer_(std::move(observer)) {
+                                 const config::Upstream& upstream, Amendments& amendments, Observer observer)
+    : loop_(loop),
+      home_(std::move(home)),
+      upstream_(upstream),
+      amendments_(amendments),
+      observer_(std::move(observer)) {
   loop_.defer(*this);
 }
 
@@ -202,6 +206,15 @@ const std::vector<base::IpAddress>& UpstreamServers::addresses_of(const std::str
 }
 
 ServerList UpstreamServers::whole_list() const {
+  ServerList list = sources_list();
+  add_servers(list, amendments_.added, added_source);
+  std::erase_if(list, [this](const FoundServer& server) {
+    return server.source != added_source && amendments_.removed.contains(server.address.text());
+  });
+  return list;
+}
+
+ServerList UpstreamServers::sources_list() const {
   ServerList list;
   add_servers(list, upstream_.servers, "servers");
   if (file_ != nullptr) add_servers(list, file_->servers(), "file " + file_->path());

@@ -229,6 +229,6 @@ def test_wrong_command_lines(arguments):
 
 
 def test_help_tells_the_exit_statuses():
-    for command in ("status", "servers", "drain", "disable", "enable", "weight"):
+    for command in ("status", "servers", "drain", "disable", "enable", "weight", "add", "remove"):
         text = run(command, "--help").stdout
         assert "Exit status: 0 done; 1 azulb refuses" in text and "4 not in the wanted state" in text, command

@@ -80,7 +80,7 @@ def test_the_manual_has_every_key_of_the_reference(pages):
 
 
 # ---- completion
-ON_SERVERS = {"drain", "disable", "enable", "weight"}  # begin with a server's name
+ON_SERVERS = {"drain", "disable", "enable", "weight", "remove"}  # begin with a server's name
 
 
 def complete_in_bash(*words):

@@ -174,17 +174,20 @@ def test_what_will_be_out_of_reach_is_told_at_the_start(azulb, scripted, open_di
     servers = open_directory / "servers.json"
     servers.write_text(f'["{server.name}"]')
     servers.chmod(0o600)
+    closed = open_directory / "closed"
+    closed.mkdir(mode=0o755)
     proxy = azulb(
         server,
         process={"user": "nobody"},
         access_log={"output": str(access)},
         upstream={"discover": {"file": str(servers)}},
-        extra={"listener": {"tls": {"address": low_address(), "tls": {"certificates": [{"cert": str(cert), "key": str(key)}]}}}},
+        extra={"admin": {"state_file": str(closed / "state.json")}, "listener": {"tls": {"address": low_address(), "tls": {"certificates": [{"cert": str(cert), "key": str(key)}]}}}},
     )
     warnings = [line for line in proxy.stderr().splitlines() if " warn " in line]
     assert any(f"may not write to {access}" in line and "SIGUSR1" in line for line in warnings)
     assert any(f"may not read {key}" in line and "reload" in line for line in warnings)
     assert any(f"may not read {servers}" in line for line in warnings)
+    assert any(f"may not write to {closed}" in line and "state_file" in line for line in warnings)
     assert not any(str(cert) in line for line in warnings), "what can be read is no matter"
 
 

@@ -6,6 +6,9 @@
 
 #include "azulb/admin/outcome.hpp"
 #include "azulb/balance/server_state.hpp"
+#include "azulb/base/address.hpp"
+#include "azulb/base/result.hpp"
+#include "azulb/config/config.hpp"
 
 namespace azulb::admin {
 
@@ -27,6 +30,14 @@ class Control {
   /// Starts the executable anew and, once that is ready, lets it take this process's place, which drains. If
   /// it does not become ready, all goes on as it was. The outcome is logged and told as a reload's.
   virtual void upgrade(UpgradeObserver observer) = 0;
+  /// `server`: as config::load_servers gives it, with an address that is no name. Workers know it
+  /// a moment after this has returned, or when the reload that is under way ends; the AdminSources at hand
+  /// are of before, and not to be used any more. False: it is there already. The error says with what it is
+  /// at odds.
+  virtual base::Result<bool> add_server(std::uint32_t upstream, const config::Server& server) = 0;
+  /// The server leaves: when this has returned, it gets nothing new; what runs goes on. AdminSources: as
+  /// above.
+  virtual base::Result<void> remove_server(std::uint32_t upstream, std::uint32_t server) = 0;
 
  protected:
   ~Control() = default;

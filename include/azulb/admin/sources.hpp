@@ -21,6 +21,7 @@ struct UpstreamSource {
   std::vector<std::int64_t> health_since_ns;
   std::vector<std::string> server_sources = {};          // per server: discovery::FoundServer::source
   std::vector<discovery::SourceStatus> discovered = {};  // what is asked or watched for servers
+  std::vector<std::string> removed = {};  // addresses of servers that sources list and that are not to serve
 };
 
 struct AdminSources {

@@ -52,7 +52,8 @@ struct AccessLog {
 
 struct Admin {
   base::HostPort address{"127.0.0.1", 9900, false};
-  std::string token;  // from `token` or the contents of `token_file`
+  std::string token;       // from `token` or the contents of `token_file`
+  std::string state_file;  // empty = none
 
   bool operator==(const Admin&) const = default;
 };

@@ -1,4 +1,5 @@
-// The commands that ask or change a running azulb: status, servers, drain, disable, enable, weight.
+// The commands that ask or change a running azulb: status, servers, drain, disable, enable, weight,
+// add, remove.
 #pragma once
 
 #include <CLI/CLI.hpp>

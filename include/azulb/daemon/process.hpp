@@ -21,8 +21,10 @@
 #include "azulb/daemon/pid_file.hpp"
 #include "azulb/daemon/predecessor.hpp"
 #include "azulb/daemon/reload.hpp"
+#include "azulb/daemon/server_changes.hpp"
 #include "azulb/daemon/service_manager.hpp"
 #include "azulb/daemon/signals.hpp"
+#include "azulb/daemon/state_file.hpp"
 #include "azulb/daemon/successor.hpp"
 #include "azulb/daemon/watchdog.hpp"
 #include "azulb/daemon/workers.hpp"
@@ -83,8 +85,6 @@ class Process final : private admin::Control {
   void retire_admin();
   void end_retired_admins();
   void server_changed(std::uint32_t upstream, std::uint32_t server);
-  bool set_admin_state(std::uint32_t upstream, std::uint32_t server, balance::AdminState state) override;
-  bool set_weight(std::uint32_t upstream, std::uint32_t server, std::uint32_t weight) override;
   void on_tick();
   void end_ejections();
   void refresh_stapled_responses();
@@ -121,6 +121,15 @@ class Process final : private admin::Control {
   void close_idle_connections();
   void upgrade_failed(UpgradeFailure failure);
   void tell_upgrade_observers(const UpgradeOutcome& outcome);
+  // process_servers.cpp
+  bool set_admin_state(std::uint32_t upstream, std::uint32_t server, balance::AdminState state) override;
+  bool set_weight(std::uint32_t upstream, std::uint32_t server, std::uint32_t weight) override;
+  base::Result<bool> add_server(std::uint32_t upstream, const config::Server& server) override;
+  base::Result<void> remove_server(std::uint32_t upstream, std::uint32_t server) override;
+  std::vector<std::string> removed_servers(const std::string& upstream) const;
+  base::Result<void> restore_servers(const config::Config& config);
+  void save_servers();
+  void servers_amended();
 
   // process_discovery.cpp
   bool resolve_at_start(const config::Config& config);
@@ -145,6 +154,8 @@ class Process final : private admin::Control {
   Watchdog watchdog_{loop_, service_manager_, workers_};
   Signals signals_{loop_};
   Background background_{loop_};
+  ServerChanges server_changes_;
+  StateFile state_file_{background_};
   std::vector<ReloadObserver> reloads_under_way_;
   std::vector<ReloadObserver> reloads_asked_for_;
   std::optional<config::Config> reload_config_;     // whose names are being resolved

@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "azulb/base/result.hpp"
 #include "azulb/config/config.hpp"
+#include "azulb/discovery/amendments.hpp"
 #include "azulb/discovery/server_list.hpp"
 #include "azulb/discovery/upstream_servers.hpp"
 #include "azulb/net/loop.hpp"
@@ -34,6 +36,16 @@ class Discovery {
   /// Goes on with what has been found so far. For when nobody wants to wait any longer.
   void settle_now();
 
+  /// Of every upstream that has any. They stay whatever becomes of its sources.
+  const AmendmentsByUpstream& amendments() const { return amendments_; }
+  /// Before the first `configure`.
+  void set_amendments(AmendmentsByUpstream amendments) { amendments_ = std::move(amendments); }
+  /// See UpstreamServers. The error is for people to read.
+  base::Result<bool> add_server(const std::string& upstream, const config::Server& server);
+  base::Result<void> remove_server(const std::string& upstream, const base::SocketAddress& address);
+  /// What was configured and found has taken effect: what was changed of things that are gone is forgotten.
+  void forget_old_amendments();
+
   /// As of now; empty for an upstream of which nothing was found.
   ServerLists lists() const;
   /// Empty for an unknown upstream.
@@ -52,6 +64,7 @@ class Discovery {
   net::Loop& loop_;
   const Observer observer_;
   const std::shared_ptr<DnsLookup::Home> home_;  // shared with lookups that end with the loop's turn
+  AmendmentsByUpstream amendments_;
   std::map<std::string, std::unique_ptr<UpstreamServers>> upstreams_;
   std::set<std::string> configured_;  // by name; upstreams that are not in it end with the loop's turn
   Notice notice_{*this};

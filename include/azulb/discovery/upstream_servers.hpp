@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "azulb/base/result.hpp"
 #include "azulb/config/config.hpp"
+#include "azulb/discovery/amendments.hpp"
 #include "azulb/discovery/dns_watch.hpp"
 #include "azulb/discovery/server_file.hpp"
 #include "azulb/discovery/server_list.hpp"
@@ -30,8 +32,9 @@ class UpstreamServers final : private net::Deferred {
   /// The list has changed (or is there for the first time). Called from the loop, not from within.
   using Observer = std::function<void(const UpstreamServers&)>;
 
+  /// `amendments` outlive this, and are changed by it only.
   UpstreamServers(net::Loop& loop, std::shared_ptr<DnsLookup::Home> home, const config::Upstream& upstream,
-                  Observer observer);
+                  Amendments& amendments, Observer observer);
 
   const std::string& name() const { return upstream_.name; }
   /// Another configuration of the same upstream. What is known of names and files that stay is kept.
@@ -41,6 +44,14 @@ class UpstreamServers final : private net::Deferred {
   /// Not to wait any longer for what has not been answered yet.
   void settle_now();
   const ServerList& list() const { return list_; }
+  /// A server beside those of the sources: an address, no name. One of theirs that was removed is back
+  /// instead. False: it is there already. The error says with what it is at odds. The list has it at once,
+  /// and the observer is not told.
+  base::Result<bool> add(const config::Server& server);
+  /// By address; in the same way.
+  void remove(const base::SocketAddress& address);
+  /// The list has taken effect: removals of servers that no source lists any more are forgotten.
+  void forget_old_removals();
   std::vector<SourceStatus> sources() const;
 
  private:
@@ -57,8 +68,10 @@ class UpstreamServers final : private net::Deferred {
   void watch(Name& name, const std::string& host, bool is_service);
   void tell_failures(Name& name);
   bool all_tried() const;
+  void amended();
   const std::vector<base::IpAddress>& addresses_of(const std::string& host) const;
   ServerList whole_list() const;
+  ServerList sources_list() const;
   void add_servers(ServerList& list, const std::vector<config::Server>& servers,
                    const std::string& source) const;
   std::string name_of(const std::string& written, const base::SocketAddress& address,
@@ -74,6 +87,7 @@ class UpstreamServers final : private net::Deferred {
   net::Loop& loop_;
   const std::shared_ptr<DnsLookup::Home> home_;
   config::Upstream upstream_;
+  Amendments& amendments_;
   const Observer observer_;
   std::map<std::string, Name> hosts_;
   Name service_;  // SRV; without a watch: not used

@@ -1,5 +1,7 @@
 #include "fixture.hpp"
 
+#include <algorithm>
+
 #include <vector>
 
 namespace azulb::test {
@@ -62,6 +64,18 @@ admin::AdminReply AdminFixture::ask(std::string_view method, std::string_view pa
 
 bool AdminFixture::set_admin_state(std::uint32_t, std::uint32_t server, balance::AdminState state) {
   return upstream->set_admin_state(server, state);
+}
+
+base::Result<bool> AdminFixture::add_server(std::uint32_t, const config::Server& server) {
+  if (server.address.port == 3001) return base::failure("127.0.0.1:3001 is there already: app1, of servers");
+  const bool is_new = std::find(added.begin(), added.end(), server) == added.end();
+  if (is_new) added.push_back(server);
+  return is_new;
+}
+
+base::Result<void> AdminFixture::remove_server(std::uint32_t, std::uint32_t server) {
+  removed.push_back(server);
+  return {};
 }
 
 bool AdminFixture::set_weight(std::uint32_t, std::uint32_t server, std::uint32_t weight) {

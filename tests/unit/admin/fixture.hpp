@@ -29,12 +29,16 @@ class AdminFixture final : private admin::Control {
   admin::AdminSources sources;
   std::vector<ReloadObserver> reloads;  // asked for, to be told of
   std::vector<UpgradeObserver> upgrades;
+  std::vector<config::Server> added;
+  std::vector<std::uint32_t> removed;
 
  private:
   bool set_admin_state(std::uint32_t index, std::uint32_t server, balance::AdminState state) override;
   bool set_weight(std::uint32_t index, std::uint32_t server, std::uint32_t weight) override;
   void reload(ReloadObserver observer) override { reloads.push_back(std::move(observer)); }
   void upgrade(UpgradeObserver observer) override { upgrades.push_back(std::move(observer)); }
+  base::Result<bool> add_server(std::uint32_t index, const config::Server& server) override;
+  base::Result<void> remove_server(std::uint32_t index, std::uint32_t server) override;
 };
 
 }  // namespace azulb::test

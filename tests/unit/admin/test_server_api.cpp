@@ -88,3 +88,55 @@ TEST_CASE("servers are listed, by upstream and alone, as on the state page") {
   CHECK(json::parse(azulb.ask("GET", "/servers/app").body) == state["upstreams"][0]);
   CHECK(json::parse(azulb.ask("GET", "/servers/app/app1").body) == state["upstreams"][0]["servers"][0]);
 }
+
+TEST_CASE("a server is added, once") {
+  AdminFixture azulb;
+  for (const bool changed : {true, false}) {
+    const auto reply =
+        azulb.ask("POST", "/servers/app", {.body = R"({"address": "10.0.0.7:3000", "weight": 3})"});
+    CHECK(reply.status == 200);
+    const json answer = json::parse(reply.body);
+    CHECK(answer["changed"] == changed);
+    CHECK(answer["server"] == json{{"name", "10.0.0.7:3000"}, {"address", "10.0.0.7:3000"}});
+  }
+  REQUIRE(azulb.added.size() == 1);
+  CHECK(azulb.added[0] == azulb::config::Server{"10.0.0.7:3000", {"10.0.0.7", 3000, false}, 3});
+  const auto named =
+      azulb.ask("POST", "/servers/app", {.body = R"({"address": "unix:/run/a", "name": "seven"})"});
+  CHECK(json::parse(named.body)["server"] == json{{"name", "seven"}, {"address", "unix:/run/a"}});
+}
+
+TEST_CASE("what is no new server is refused, and says why") {
+  AdminFixture azulb;
+  const std::pair<const char*, const char*> refused[] = {
+      {"{}", "a server needs an address"},
+      {R"({"address": "nowhere"})", "port"},
+      {R"({"address": "10.0.0.7:0"})", "nothing to connect to"},
+      {R"({"address": 7})", "must be a string"},
+      {R"({"address": "app7:3000"})", "app7:3000 is a name: add its addresses"},
+      {R"({"address": "10.0.0.7:3000", "weight": 0})", "between 1 and 65535"},
+      {R"({"address": "10.0.0.7:3000", "wieght": 2})", "did you mean weight?"},
+      {R"({"address": "10.0.0.7:3000", "max_connections": 2})", "unknown key"},
+      {R"({"address": null})", "null is no value"},
+  };
+  for (const auto& [body, words] : refused) {
+    CAPTURE(body);
+    const auto reply = azulb.ask("POST", "/servers/app", {.body = body});
+    CHECK(reply.status == 400);
+    CHECK_MESSAGE(error_of(reply).find(words) != std::string::npos, error_of(reply));
+  }
+  const auto reply = azulb.ask("POST", "/servers/app", {.body = R"({"address": "127.0.0.1:3001"})"});
+  CHECK(reply.status == 409);
+  CHECK(error_of(reply) == "127.0.0.1:3001 is there already: app1, of servers");
+  CHECK(azulb.ask("POST", "/servers/ap", {.body = R"({"address": "10.0.0.7:3000"})"}).status == 404);
+  CHECK(azulb.added.empty());
+}
+
+TEST_CASE("a server is removed by name or address, and the answer has it as it was") {
+  AdminFixture azulb;
+  const json answer = json::parse(azulb.ask("POST", "/servers/app/127.0.0.1:3002/remove").body);
+  CHECK(answer["server"]["name"] == "app2");
+  CHECK(azulb.removed == std::vector<std::uint32_t>{1});
+  CHECK(azulb.ask("POST", "/servers/app/app3/remove").status == 404);
+  CHECK(azulb.ask("GET", "/servers/app/app1/remove").status == 405);
+}

@@ -145,7 +145,7 @@ TEST_CASE("the admin token may come from a file, and must be there for an addres
   const Config config =
       loaded("admin = { address = '0.0.0.0:9900', token_file = 'token' }\n" + std::string(kLeast),
              world({}, {{"token", "secret\r\n"}}));
-  CHECK(config.admin == Admin{{"0.0.0.0", 9900, false}, "secret"});
+  CHECK(config.admin == Admin{{"0.0.0.0", 9900, false}, "secret", ""});
   CHECK(loaded("[admin]\n[listener.http]\naddress=':1'\n[upstream.a]\nservers=['a:1']").admin == Admin{});
   for (const char* local : {"[::1]:1", "localhost:1", "127.9.9.9:1", "unix:/a"}) {
     CHECK(loaded("admin.address = '" + std::string(local) + "'\n" + kLeast).admin->token.empty());

@@ -29,6 +29,9 @@ void append_process_families(const AdminSources& sources, const ProcessUsage& us
                 static_cast<double>(sources.workers.size()));
   append_single(families, "azulb_draining", "1: azulb takes no new work and is about to end.",
                 MetricType::Gauge, sources.draining ? 1 : 0);
+  append_single(families, "azulb_rollbacks_total",
+                "Configurations that failed their probation, so that the former one was loaded again.",
+                MetricType::Counter, static_cast<double>(sources.rollbacks));
   append_single(families, "azulb_access_log_dropped_total",
                 "Access log lines dropped because the output was too slow.", MetricType::Counter,
                 static_cast<double>(dropped));

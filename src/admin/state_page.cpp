@@ -19,6 +19,11 @@ std::string iso_time(std::int64_t wall_clock_ns) {
   return {text, times.write_iso(wall_clock_ns, text)};
 }
 
+Json rollback_state(const Rollback& rollback) {
+  if (rollback.time_ns == 0) return nullptr;
+  return {{"time", iso_time(rollback.time_ns)}, {"reason", rollback.reason}};
+}
+
 Json process_state(const AdminSources& sources) {
   return {{"version", sources.version},
           {"pid", getpid()},
@@ -26,7 +31,9 @@ Json process_state(const AdminSources& sources) {
           {"uptime_seconds", (sources.wall_clock_ns - sources.started_ns) / 1'000'000'000},
           {"workers", sources.workers.size()},
           {"draining", sources.draining},
-          {"configuration", sources.config->source}};
+          {"configuration", sources.config->source},
+          {"on_probation", sources.on_probation},
+          {"last_rollback", rollback_state(sources.last_rollback)}};
 }
 
 Json listener_state(const AdminSources& sources, std::size_t index) {

@@ -31,6 +31,7 @@ constexpr std::array process_keys = {
     key<&Process::drain_timeout, Process>("drain_timeout"),
     key<&Process::upgrade_timeout, Process>("upgrade_timeout"),
     key<&Process::max_memory, Process>("max_memory"),
+    key<&Process::probation, Process>("probation"),
 };
 constexpr std::array log_keys = {
     key<&Log::level, Log>("level"),

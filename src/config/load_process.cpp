@@ -63,6 +63,18 @@ void read_account(TableReader& table, Process& process) {
   }
 }
 
+void read_probation(TableReader& table, Probation& probation) {
+  table.duration("time", probation.time, {0ms, 24h});
+  table.number("errors", probation.errors, {0.0, 1.0});
+  double latency = probation.latency;
+  if (table.number("latency", latency, {0.0, 100.0})) {
+    if (latency != 0.0 && latency < 1.0)
+      table.report("latency", {"\"latency\" must be 0 (not looked at) or at least 1, such as 2.0"});
+    probation.latency = latency;
+  }
+  table.integer("requests", probation.requests, {1, 1'000'000});
+}
+
 }  // namespace
 
 void read_process(TableReader& table, Process& process) {
@@ -72,6 +84,7 @@ void read_process(TableReader& table, Process& process) {
   table.integer("max_connections", process.max_connections, {1, 100'000'000});
   table.duration("drain_timeout", process.drain_timeout, {0ms, kLongestTimeout});
   table.duration("upgrade_timeout", process.upgrade_timeout, {100ms, 10min});
+  table.table("probation", [&](TableReader& inner) { read_probation(inner, process.probation); });
   table.size("max_memory", process.max_memory, {0, 1ULL << 50});
 }
 

@@ -226,6 +226,7 @@ void Process::end() {
   idle_timer_.stop();
   tick_.stop();
   staple_timer_.stop();
+  probation_timer_.stop();
   watchdog_.stop();
   successor_.reset();
   if (prober_ != nullptr) prober_->stop();
@@ -258,6 +259,9 @@ admin::AdminSources Process::admin_sources() const {
   sources.token = snapshot_->config().admin->token;
   sources.started_ns = started_ns_;
   sources.draining = draining_;
+  sources.on_probation = probation_.running();
+  sources.last_rollback = last_rollback_;
+  sources.rollbacks = rollbacks_;
   sources.wall_clock_ns = base::wall_clock_ns();
   sources.monotonic_ms = base::monotonic_ms();
   return sources;

@@ -101,7 +101,11 @@ ReloadReport Process::take_effect(Preparation prepared, Resources resources) {
   refresh_stapled_responses();  // of certificates that are new nothing is stapled before
   if (admin_ != nullptr && (!config.admin || resources.admin_sockets)) retire_admin();
   if (resources.admin_sockets) start_admin(std::move(*resources.admin_sockets));
-  if (earlier == nullptr) return {};
+  if (earlier == nullptr) {
+    look_at_traffic();
+    return {};
+  }
+  start_probation_timer();
   return compare(*earlier, *snapshot_);
 }
 
@@ -157,7 +161,10 @@ void Process::begin_reload() {
   if (draining_) return refuse("azulb is draining, and about to end");
   if (!origin_.source) return refuse("azulb runs without a configuration file");
   service_manager_.reloading();
-  background_.run([this, source = origin_.source]() -> Background::Follow {
+  ConfigSource source = origin_.source;
+  rolling_back_ = std::exchange(rollback_wanted_, false);
+  if (rolling_back_) source = [config = *proven_config_] { return config::LoadResult(config); };
+  background_.run([this, source = std::move(source)]() -> Background::Follow {
     // (`this` is for main alone, which is there if anything follows.)
     auto loaded = std::make_shared<config::LoadResult>(source());
     return [this, loaded] { reload_loaded(std::move(*loaded)); };
@@ -203,7 +210,11 @@ ReloadOutcome Process::apply_reload(tl::expected<Preparation, ReloadFailure> pre
   InheritedSockets none;
   auto resources = open_resources(*prepared, none);
   if (!resources) return tl::unexpected(ReloadFailure{.diagnostics = {}, .error = resources.error().message});
-  return take_effect(std::move(*prepared), std::move(*resources));
+  const std::shared_ptr<proxy::Snapshot> former = snapshot_;
+  const Traffic before = Traffic::so_far(workers_.metrics());
+  ReloadReport report = take_effect(std::move(*prepared), std::move(*resources));
+  if (!report.changes.empty()) begin_probation(former->config(), before);
+  return report;
 }
 
 void Process::reload_ended(const ReloadOutcome& outcome) {

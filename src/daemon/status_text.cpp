@@ -119,6 +119,10 @@ std::string status_text(const Json& state, bool colour) {
                   number(process, "pid"), number(process, "workers"),
                   uptime.count() == 0 ? "0s" : base::format_duration(uptime), text(process, "configuration"),
                   process.value("draining", false) ? painted(", draining", Colour::bad, colour) : "");
+  if (const Json rollback = process.value("last_rollback", Json()); rollback.is_object())
+    out += painted(fmt::format("the former configuration was loaded again at {}: {}\n",
+                               text(rollback, "time"), text(rollback, "reason")),
+                   Colour::bad, colour);
   for (const Json& listener : state.value("listeners", Json::array())) {
     std::string addresses;
     for (const Json& address : listener.value("address", Json::array()))

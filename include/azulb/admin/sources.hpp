@@ -24,6 +24,12 @@ struct UpstreamSource {
   std::vector<std::string> removed = {};  // addresses of servers that sources list and that are not to serve
 };
 
+/// The last return to a former configuration.
+struct Rollback {
+  std::int64_t time_ns = 0;  // wall clock; 0: there was none
+  std::string reason = {};
+};
+
 struct AdminSources {
   std::string version;
   const config::Config* config = nullptr;       // never null when a page is made
@@ -36,6 +42,9 @@ struct AdminSources {
   std::vector<int> descriptor_table_threads;   // with a table apart from main's, by the kernel's number
   std::int64_t started_ns = 0;                 // wall clock
   bool draining = false;
+  bool on_probation = false;  // the configuration
+  Rollback last_rollback = {};
+  std::uint64_t rollbacks = 0;
 
   // The moment the page is for:
   std::int64_t wall_clock_ns = 0;

@@ -18,6 +18,16 @@ namespace azulb::config {
 using base::Milliseconds;
 using namespace std::chrono_literals;
 
+/// Of a configuration that a reload has brought.
+struct Probation {
+  Milliseconds time = 0s;  // 0 = there is none
+  double errors = 0.05;
+  double latency = 2.0;  // 0 = not looked at; else at least 1
+  std::uint64_t requests = 100;
+
+  bool operator==(const Probation&) const = default;
+};
+
 struct Process {
   unsigned workers = 0;  // resolved: "auto" is already the number of CPUs this process may run on
   std::string user;      // a name or a number; empty = azulb stays who it was started as
@@ -27,6 +37,7 @@ struct Process {
   Milliseconds drain_timeout = 30s;
   Milliseconds upgrade_timeout = 30s;
   std::uint64_t max_memory = 0;
+  Probation probation;
 
   bool operator==(const Process&) const = default;
 };

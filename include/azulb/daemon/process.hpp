@@ -20,6 +20,7 @@
 #include "azulb/daemon/listener_sockets.hpp"
 #include "azulb/daemon/pid_file.hpp"
 #include "azulb/daemon/predecessor.hpp"
+#include "azulb/daemon/probation.hpp"
 #include "azulb/daemon/reload.hpp"
 #include "azulb/daemon/server_changes.hpp"
 #include "azulb/daemon/service_manager.hpp"
@@ -131,6 +132,12 @@ class Process final : private admin::Control {
   void save_servers();
   void servers_amended();
 
+  // process_probation.cpp
+  void start_probation_timer();
+  void begin_probation(const config::Config& former, const Traffic& before);
+  void look_at_traffic();
+  void roll_back();
+
   // process_discovery.cpp
   bool resolve_at_start(const config::Config& config);
   void discovered();
@@ -166,11 +173,18 @@ class Process final : private admin::Control {
   net::MemberTimer<Process, &Process::on_tick> tick_{*this};
   net::MemberTimer<Process, &Process::refresh_stapled_responses> staple_timer_{*this};
   net::MemberTimer<Process, &Process::end> drain_timer_{*this};
+  Probation probation_;
+  std::optional<config::Config> proven_config_;  // that was before the one on probation
+  admin::Rollback last_rollback_;
+  std::uint64_t rollbacks_ = 0;
+  net::MemberTimer<Process, &Process::look_at_traffic> probation_timer_{*this};
   std::int64_t started_ns_ = 0;
   bool serving_ = false;       // from the end of the start on
   bool interrupted_ = false;   // by a signal, before that
   bool asked_to_end_ = false;  // by a signal, after that
   bool draining_ = false;
+  bool rollback_wanted_ = false;
+  bool rolling_back_ = false;  // the reload under way goes back to `proven_config_`
   bool ended_ = false;
 };
 

@@ -137,6 +137,16 @@ TEST_CASE("PROXY headers may be expected from those named, or over unix sockets,
   CHECK(loaded(std::string(kLeast) + "upstream.app.proxy_protocol = 2\n").upstreams[0].proxy_protocol == 2);
 }
 
+TEST_CASE("the terms of a probation arrive, and wrong ones are refused") {
+  const Config config =
+      loaded("process.probation = { time = '1m', errors = 0.1, latency = 1.5, requests = 7 }\n" +
+             std::string(kLeast));
+  CHECK(config.process.probation == Probation{1min, 0.1, 1.5, 7});
+  CHECK(loaded(kLeast).process.probation == Probation{});
+  CHECK(only_fault(std::string(kLeast) + "process.probation.latency = 0.5")
+            .find("0 (not looked at) or at least 1") != std::string::npos);
+}
+
 TEST_CASE("off alone retries on nothing") {
   CHECK(loaded(std::string(kLeast) + "upstream.app.retry.on = 'off'\n").upstreams[0].retry.on == 0);
 }

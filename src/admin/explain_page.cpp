@@ -65,7 +65,8 @@ std::string outcome(const proxy::Snapshot& snapshot, const proxy::Explanation& e
   const std::string status = std::to_string(explanation.status);
   if (!explanation.refusal.empty()) return "answered " + status + ": " + explanation.refusal;
   if (explanation.routes.two_readings)
-    return "answered 404: the path can be read in two ways, which lead to different routes";
+    return "answered 404: with its encoded slashes or backslashes read as slashes the path leads to another "
+           "route";
   if (!explanation.routes.match) return "answered 404: no route takes it";
   if (!explanation.location.empty()) return "answered " + status + " with Location: " + explanation.location;
   if (!explanation.upstream) return "answered " + status + " by the route itself";
@@ -82,6 +83,7 @@ std::string explain_page(const proxy::Snapshot& snapshot, const proxy::Explanati
   Json json = {{"outcome", outcome(snapshot, explanation)},
                {"status", nullptr},
                {"listener", listener_json(config.listeners[explanation.listener])},
+               {"path", explanation.path},
                {"routes", routes_json(config, explanation)},
                {"route", nullptr},
                {"upstream", nullptr},

@@ -29,6 +29,12 @@ bool all_visible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), is_visible);
 }
 
+/// "%2F".
+bool is_encoding(std::string_view text) {
+  return text.size() == 3 && text.front() == '%' &&
+         text.find_first_not_of("0123456789ABCDEFabcdef", 1) == std::string_view::npos;
+}
+
 bool is_label(std::string_view label) {
   return !label.empty() && label.size() <= kLongestLabel &&
          std::all_of(label.begin(), label.end(),
@@ -122,6 +128,11 @@ std::optional<Fault> check_path(std::string_view value) {
   if (auto fault = check_request_target(value)) return fault;
   if (value.find('?') != std::string_view::npos) {
     return Fault{"a path is matched without its query: leave out what follows \"?\""};
+  }
+  for (std::size_t at = value.find('%'); at != std::string_view::npos; at = value.find('%', at + 1)) {
+    const std::string_view encoding = value.substr(at, 3);
+    if (!is_encoding(encoding)) return Fault{quote(encoding) + " encodes nothing: write \"%\" as \"%25\""};
+    if (encoding == "%00") return Fault{"azulb answers a path with \"%00\" with 400"};
   }
   return {};
 }

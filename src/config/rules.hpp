@@ -25,7 +25,7 @@ bool is_host_name(std::string_view name);
 std::optional<Fault> check_name(std::string_view value);
 /// RFC 9110 §9.1: a token, and not one that azulb always refuses.
 std::optional<Fault> check_method(std::string_view value);
-/// A route's path: "/…" without query, fragment, spaces and control characters.
+/// A route's path: "/…" without query, fragment, spaces and control characters, its percent-encodings valid.
 std::optional<Fault> check_path(std::string_view value);
 /// A health check's path: as check_path, with a query if wanted.
 std::optional<Fault> check_request_target(std::string_view value);

@@ -84,6 +84,7 @@ std::string explanation_text(const Json& answer) {
   for (const Json& address : listener.value("address", Json::array()))
     addresses += (addresses.empty() ? "" : ", ") + printable(address.get<std::string>());
   std::string out = fmt::format("listener {} on {}\n", text(listener, "name"), addresses);
+  if (const std::string path = text(answer, "path"); !path.empty()) out += "path " + path + "\n";
   out += routes_text(answer);
   if (answer.contains("upstream") && answer["upstream"].is_object()) out += upstream_text(answer["upstream"]);
   if (answer.contains("sent") && answer["sent"].is_string()) {

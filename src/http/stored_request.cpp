@@ -6,17 +6,29 @@
 #include <type_traits>
 #include <utility>
 
+#include "azulb/http/normal_path.hpp"
+
 namespace azulb::http {
 
 static_assert(std::is_trivially_destructible_v<Request>, "a block is dropped without a destructor");
 static_assert(std::is_trivially_copyable_v<Field>);
 static_assert(alignof(Request) <= alignof(std::max_align_t) && alignof(Field) <= alignof(Request));
 
+namespace {
+
+/// Behind the head's bytes: a normal form is never longer than what it is made from.
+std::size_t normal_path_room(std::string_view target) {
+  return may_need_normalising(target) ? target.size() : 0;
+}
+
+}  // namespace
+
 StoredRequest::StoredRequest(const RequestHead& parsed, std::string_view bytes) {
   constexpr std::size_t fields_offset =
       (sizeof(Request) + alignof(Field) - 1) / alignof(Field) * alignof(Field);
   const std::size_t bytes_offset = fields_offset + parsed.fields.size() * sizeof(Field);
-  const std::size_t size_bytes = bytes_offset + bytes.size();
+  const std::size_t text_bytes = bytes.size() + normal_path_room(parsed.target);
+  const std::size_t size_bytes = bytes_offset + text_bytes;
   char* block = block_.prepare(size_bytes).data();
   block_.commit(size_bytes);
   auto* request = new (block) Request;
@@ -25,6 +37,15 @@ StoredRequest::StoredRequest(const RequestHead& parsed, std::string_view bytes) 
   request->head_bytes = bytes.size();
   request->head = parsed;
   relocate(request->head, bytes.data(), block + bytes_offset, std::span(fields, parsed.fields.size()));
+}
+
+void StoredRequest::normalise_path() {
+  Request& request = *get();
+  Target& target = request.info.target;
+  if (target.path_normal) return;
+  char* const room = block_.data() + block_.size() - normal_path_room(request.head.target);
+  target.path = {room, write_normal_path(target.path, room)};
+  target.path_normal = true;
 }
 
 StoredFields::StoredFields(std::span<const Field> fields) : count_(fields.size()) {

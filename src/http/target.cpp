@@ -5,16 +5,20 @@
 #include "azulb/base/address.hpp"
 #include "azulb/http/bytes.hpp"
 #include "azulb/http/field.hpp"
+#include "azulb/http/normal_path.hpp"
 
 namespace azulb::http {
 namespace {
 
 /// Splits at "?"; an absolute-form's path may be missing (RFC 9112 section 3.2.4).
-void split_path(std::string_view text, std::string_view path_if_none, Target& target) {
+Defect split_path(std::string_view text, std::string_view path_if_none, Target& target) {
   const std::size_t mark = text.find('?');
   target.path = text.substr(0, mark);
   target.query = mark == std::string_view::npos ? std::string_view{} : text.substr(mark);
   if (target.path.empty()) target.path = path_if_none;
+  const PathForm form = path_form(target.path);
+  target.path_normal = form == PathForm::normal;
+  return form == PathForm::malformed ? Defect::bad_target : Defect::none;
 }
 
 Defect parse_absolute(Method method, std::string_view text, Target& target) {
@@ -31,8 +35,7 @@ Defect parse_absolute(Method method, std::string_view text, Target& target) {
   rest = authority_end == std::string_view::npos ? std::string_view{} : rest.substr(authority_end);
   Authority authority;
   if (!parse_authority(target.authority, authority)) return Defect::bad_target;
-  split_path(rest, method == Method::options && rest.empty() ? "*" : "/", target);
-  return Defect::none;
+  return split_path(rest, method == Method::options && rest.empty() ? "*" : "/", target);
 }
 
 bool is_port(std::string_view text) {
@@ -98,10 +101,7 @@ bool is_target_text(std::string_view text) {
 Defect parse_target(Method method, std::string_view text, Target& target) {
   target = Target{};
   if (text.empty()) return Defect::bad_target;
-  if (text.front() == '/') {
-    split_path(text, "/", target);
-    return Defect::none;
-  }
+  if (text.front() == '/') return split_path(text, "/", target);
   if (text == "*") {
     target.form = TargetForm::asterisk;
     target.path = text;

@@ -49,6 +49,7 @@ void Exchange::on_request(http::StoredRequest request) {
       [](void* random) { return static_cast<base::Random*>(random)->next(); }, &worker_.random(),
       request_->forwarded);
   http::mark_hop_by_hop(request_->head);
+  request_.normalise_path();
   route_request();
 }
 

@@ -12,6 +12,7 @@
 #include "azulb/config/nearest.hpp"
 #include "azulb/http/forwarded.hpp"
 #include "azulb/http/hop_by_hop.hpp"
+#include "azulb/http/normal_path.hpp"
 #include "azulb/proxy/server_request.hpp"
 
 namespace azulb::proxy {
@@ -119,10 +120,18 @@ class BuiltRequest {
     http::mark_hop_by_hop(request.head);
   }
 
+  void normalise_path() {
+    http::Target& target = request.info.target;
+    path_.resize(target.path.size());
+    path_.resize(http::write_normal_path(target.path, path_.data()));
+    if (!target.path_normal) target.path = path_;
+  }
+
   http::Request request;
 
  private:
   http::FieldList fields_{101};
+  std::string path_;
   base::Random random_ = base::Random::from_system();
 };
 
@@ -198,6 +207,8 @@ base::Result<Explanation> explain(const Snapshot& snapshot, const AskedRequest& 
     return found;
   }
   built.forward(config.listeners[*listener], *client, url->port);
+  built.normalise_path();
+  found.path = request.info.target.path;
   found.routes = snapshot.router().explain(*listener, request);
   if (!found.routes.match) {
     found.status = 404;

@@ -81,25 +81,6 @@ def test_first_match_wins(routed, method, host, target, expected):
         assert (answer.status, answer.body) == (200, expected)
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "/public/../api/users",
-        "/api/./users",
-        "/%61pi/users",
-        "//api/users",
-        "/api//users",
-        "/x/%2e%2e/api/users",
-        "/api/users/..",
-        "/api/users/%2e%2e/secret",
-    ],
-)
-def test_odd_paths_are_not_two_things_at_once(routed, target):
-    """Whatever route is chosen, the server gets the path as the client wrote it, or the request is refused."""
-    answer = routed.fetch(target=target)
-    assert answer.status in (200, 400, 404)
-
-
 def test_a_redirect_with_variables(routed):
     answer = routed.fetch(target="/old?a=b", host="shop.test:8080")
     assert answer.status == 308

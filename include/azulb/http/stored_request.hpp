@@ -36,6 +36,9 @@ class StoredRequest {
   Request& operator*() { return *get(); }
   Request* operator->() { return get(); }
   const Request* operator->() const { return get(); }
+  /// Of a request that has been judged: from here on info.target.path is in its normal form, while
+  /// head.target stays as it came. Allocates nothing.
+  void normalise_path();
   void reset() { block_.clear(); }
 
  private:

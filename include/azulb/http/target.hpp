@@ -15,9 +15,11 @@ struct Target {
   TargetForm form = TargetForm::origin;
   std::string_view scheme;     // absolute-form only, as it came
   std::string_view authority;  // absolute-form only: host[:port]
-  std::string_view
-      path;  // begins with "/", or is "*"; "/" (or "*" for OPTIONS) for an absolute-form without one
-  std::string_view query;  // with its "?"; empty where there is none
+  /// Begins with "/", or is "*"; "/" (or "*" for OPTIONS) for an absolute-form without one. As it came until
+  /// StoredRequest::normalise_path, from there on in its normal form (normal_path.hpp).
+  std::string_view path;
+  std::string_view query;   // with its "?"; empty where there is none
+  bool path_normal = true;  // the path is in its normal form
 
   /// The query without its "?".
   std::string_view query_string() const { return query.empty() ? query : query.substr(1); }
@@ -29,7 +31,7 @@ struct Target {
 bool is_target_text(std::string_view text);
 
 /// Splits a target whose bytes have been judged. Takes origin-form, absolute-form with http or https and
-/// without user information, and "*" for OPTIONS only; else `bad_target`.
+/// without user information, and "*" for OPTIONS only, with a path that has a normal form; else `bad_target`.
 Defect parse_target(Method method, std::string_view text, Target& target);
 
 /// A Host value or an authority split in its parts; views.

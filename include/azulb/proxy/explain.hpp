@@ -31,6 +31,7 @@ struct Explanation {
   std::uint32_t listener = 0;
   std::string refusal;         // why it is answered before it is routed; empty: it is routed
   int status = 0;              // of azulb's own answer; 0: a server's
+  std::string path;            // in the normal form, which is matched and forwarded
   Router::Explanation routes;  // of the route that it takes and those before; all, if it takes none
   std::string location;        // of a redirect
   std::optional<std::uint32_t> upstream;

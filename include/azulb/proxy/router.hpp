@@ -19,19 +19,20 @@ namespace azulb::proxy {
 enum class RouteMismatch : std::uint8_t { none, host, listener, path, method };
 
 /// A configuration's routes, compiled. Immutable: one router serves all workers. A lookup costs hash lookups
-/// by host (one, and one for each label if there are wildcards) and a walk over the routes of that host and
-/// those without a host, however many routes there are for other hosts. It allocates nothing once its thread
-/// is warm.
+/// by host (one, and one for each label if there are wildcards) and, where a host has many routes, by path
+/// (one or two for each segment), and a walk over the routes that are found so and those that ask for
+/// neither: however many routes there are for other hosts and paths. It allocates nothing once its thread is
+/// warm.
 ///
 /// Hosts compare without case, port and final dot; percent-encoded letters and the spellings of an IPv6
-/// address are equal.
-/// "*.example.com" stands for one or more labels. A request without Host takes only routes without host.
+/// address are equal. "*.example.com" stands for one or more labels. A request without Host takes only routes
+/// without host.
 ///
-/// Paths: the path that is matched is the path that is forwarded, as it came. So that no other spelling of a
-/// path leads around a route, it is looked up in two readings (route_path.hpp): as RFC 3986 section 6.2.2
-/// spells it, and as a lax server might resolve it ("%2F" is "/", "//" is "/", dot segments resolved). Where
-/// the readings lead to different routes the request has none. `path_prefix` takes whole segments: "/a"
-/// matches "/a" and "/a/b"; "/a/" only what begins with it; "/" matches everything, also "*".
+/// Paths: the path that is matched is the path that is forwarded, in its normal form (http/normal_path.hpp),
+/// in which the routes' paths are, too. What stays open even then is how a server reads "%2F", "%5C" and "\":
+/// such a path is looked up a second time with slashes in their place, and if that leads to another route the
+/// request has none. `path_prefix` takes whole segments: "/a" matches "/a" and "/a/b"; "/a/" only what begins
+/// with it; "/" matches everything, also "*".
 ///
 /// Methods compare as they are written: a route for GET does not take HEAD.
 class Router {
@@ -40,13 +41,15 @@ class Router {
   ~Router();
   Router(Router&&) noexcept;
 
-  /// The index into config.routes, or nothing. `request` has been judged. Any thread.
+  /// The index into config.routes, or nothing. `request` has been judged, and its path is in the normal form.
+  /// Any thread.
   std::optional<std::uint32_t> match(std::uint32_t listener_index, const http::Request& request) const;
 
   struct Explanation {
-    std::vector<RouteMismatch> routes;   // of every route, the path read as RFC 3986 spells it
+    std::vector<RouteMismatch> routes;   // of every route, the path read in its normal form
     std::optional<std::uint32_t> match;  // as match() says
     bool two_readings = false;  // nothing matches because the path's readings lead to different routes
+    std::size_t looked_at = 0;  // routes that match() has to judge
   };
   /// How match() comes to its answer. Linear in the routes; allocates.
   Explanation explain(std::uint32_t listener_index, const http::Request& request) const;
@@ -60,7 +63,7 @@ class Router {
 /// `out` is of use and the caller tries again with as much room. 0: the target names ${host} and the request
 /// has none (answer 400).
 ///
-///   ${scheme}  `scheme`             ${path}   the path as it came; "/" for "*"
+///   ${scheme}  `scheme`             ${path}   the path in its normal form; "/" for "*"
 ///   ${host}    without its port     ${query}  without "?"
 ///   ${target}  path and query
 ///

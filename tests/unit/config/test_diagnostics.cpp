@@ -221,6 +221,10 @@ TEST_CASE("a route's match is one that can match") {
   CHECK(in_route("path = '/a b'").find("must not contain spaces") != std::string::npos);
   CHECK(in_route("path = '/é'").find("must not contain spaces") != std::string::npos);
   CHECK(in_route("path_prefix = '/a?b'").find("without its query") != std::string::npos);
+  CHECK(in_route("path = '/100%'").find("encodes nothing") != std::string::npos);
+  CHECK(in_route("path_prefix = '/%zz'").find("encodes nothing") != std::string::npos);
+  CHECK(in_route("path = '/a%00'").find("with 400") != std::string::npos);
+  CHECK(in_route("path = '/%2f%25'").empty());
   CHECK(in_route("methods = ['get']") ==
         "5:12 route[1].methods[1]: methods are in capitals, not \"get\" [GET]");
   CHECK(in_route("methods = 'A B'") == "5:11 route[1].methods: \"A B\" is not a method");

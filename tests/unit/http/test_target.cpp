@@ -26,9 +26,27 @@ TEST_CASE("Targets in origin, absolute and asterisk form are split") {
 }
 
 TEST_CASE("Other targets are refused") {
-  for (const char* text :
-       {"", "a", "a/b", "*", "*a", "?a", "ftp://a/", "http:/a", "http:///a", "http://", "http://?a",
-        "http://u@a/", "http://u:p@a/", "http://a:x/", "http://[::1/", "http://a b/", "a:80"}) {
+  for (const char* text : {"",
+                           "a",
+                           "a/b",
+                           "*",
+                           "*a",
+                           "?a",
+                           "ftp://a/",
+                           "http:/a",
+                           "http:///a",
+                           "http://",
+                           "http://?a",
+                           "http://u@a/",
+                           "http://u:p@a/",
+                           "http://a:x/",
+                           "http://[::1/",
+                           "http://a b/",
+                           "a:80",
+                           "/%",
+                           "/a%00",
+                           "/%zz?x",
+                           "http://a/%2"}) {
     CAPTURE(text);
     Target target;
     CHECK(parse_target(Method::get, text, target) == Defect::bad_target);

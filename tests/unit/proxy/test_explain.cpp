@@ -157,6 +157,14 @@ TEST_CASE("redirects, refusals and paths with two readings") {
   CHECK(twice.status == 404);
 }
 
+TEST_CASE("the path is told in the normal form, in which the server gets it") {
+  const auto snapshot = snapshot_of();
+  const auto found = explained(*snapshot, {.url = "http://localhost:8080/x//../%75sers/%7e?a=%61"});
+  CHECK(found.path == "/users/~");
+  CHECK(found.routes.match == 4);
+  CHECK(found.sent_head.starts_with("GET /users/~?a=%61 HTTP/1.1\r\n"));
+}
+
 TEST_CASE("what is no request is an error in words") {
   CHECK(fault({.url = "localhost/x"}) == "\"localhost/x\" is no URL: it begins with http:// or https://");
   CHECK(fault({.url = "http://a b/"}) == "\"a b\" is no host");

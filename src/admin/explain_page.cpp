@@ -19,6 +19,10 @@ std::string_view mismatch_word(proxy::RouteMismatch mismatch) {
       return "another path";
     case proxy::RouteMismatch::method:
       return "another method";
+    case proxy::RouteMismatch::header:
+      return "other headers";
+    case proxy::RouteMismatch::query:
+      return "another query";
   }
   return {};
 }

@@ -59,10 +59,17 @@ constexpr std::array listener_keys = {
     key<&Listener::tls, Listener>("tls"),
 };
 constexpr std::array route_keys = {
-    key<&Route::listener, Route>("listener"), key<&Route::host, Route>("host"),
-    key<&Route::path, Route>("path"),         key<&Route::path_prefix, Route>("path_prefix"),
-    key<&Route::methods, Route>("methods"),   key<&Route::upstream, Route>("upstream"),
-    key<&Route::redirect, Route>("redirect"), key<&Route::respond, Route>("respond"),
+    key<&Route::listener, Route>("listener"),
+    key<&Route::host, Route>("host"),
+    key<&Route::path, Route>("path"),
+    key<&Route::path_prefix, Route>("path_prefix"),
+    key<&Route::path_regex, Route>("path_regex"),
+    key<&Route::match_headers, Route>("match_headers"),
+    key<&Route::match_query, Route>("match_query"),
+    key<&Route::methods, Route>("methods"),
+    key<&Route::upstream, Route>("upstream"),
+    key<&Route::redirect, Route>("redirect"),
+    key<&Route::respond, Route>("respond"),
 };
 constexpr std::array upstream_keys = {
     key<&Upstream::balance, Upstream>("balance"),

@@ -19,38 +19,6 @@ void read_name(TableReader& table, std::size_t number, Route& route, Once& names
   names.add(table.context(), name.value, name, "route");
 }
 
-/// The members of a list of strings that pass `rule`.
-std::vector<Text> read_list(TableReader& table, std::string_view key, Rule rule) {
-  std::vector<Text> valid;
-  for (Text& text : table.texts(key).value_or(std::vector<Text>{})) {
-    if (auto fault = rule(text.value)) {
-      table.context().report(text, std::move(*fault));
-    } else {
-      valid.push_back(std::move(text));
-    }
-  }
-  return valid;
-}
-
-void read_match(TableReader& table, Route& route, References& references) {
-  for (const Text& text : read_list(table, "listener", check_name)) {
-    route.listener.push_back(text.value);
-    references.listeners_of_routes.push_back(text);
-  }
-  for (const Text& text : read_list(table, "host", check_host_pattern))
-    route.host.push_back(to_lower(text.value));
-  for (const Text& text : read_list(table, "methods", check_method))
-    route.methods.push_back(text.value);
-  table.text("path", route.path, check_path);
-  table.text("path_prefix", route.path_prefix, check_path);
-  if (table.has("path") && table.has("path_prefix")) {
-    const bool path_is_second = table.position_of("path_prefix") < table.position_of("path");
-    table.report(path_is_second ? "path" : "path_prefix",
-                 {"a route has at most one of path and path_prefix"});
-  }
-  table.unsupported({"path_regex", "match_headers", "match_query"});
-}
-
 void read_redirect(TableReader& table, Redirect& redirect) {
   static constexpr std::array<int, 5> kStatuses{301, 302, 303, 307, 308};
   int status = redirect.status;
@@ -109,7 +77,7 @@ void read_target(TableReader& table, Route& route, References& references) {
 
 void read_route(TableReader& table, std::size_t number, Route& route, Once& names, References& references) {
   read_name(table, number, route, names);
-  read_match(table, route, references);
+  read_route_match(table, route, references);
   read_target(table, route, references);
   table.unsupported({"mirror", "strip_prefix", "add_prefix", "request_headers", "response_headers",
                      "rate_limit", "timeout"});

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "azulb/base/address.hpp"
+#include "azulb/base/expression.hpp"
 #include "azulb/config/nearest.hpp"
 
 namespace azulb::config {
@@ -135,6 +136,14 @@ std::optional<Fault> check_path(std::string_view value) {
     if (encoding == "%00") return Fault{"azulb answers a path with \"%00\" with 400"};
   }
   return {};
+}
+
+std::optional<Fault> check_expression(std::string_view value) {
+  const auto compiled = base::Expression::compile(value);
+  if (compiled) return {};
+  return Fault{quote(value) + " is no regular expression: " + compiled.error().message,
+               {},
+               "the syntax is RE2's: https://github.com/google/re2/wiki/Syntax"};
 }
 
 std::optional<Fault> check_request_target(std::string_view value) {

@@ -27,6 +27,8 @@ std::optional<Fault> check_name(std::string_view value);
 std::optional<Fault> check_method(std::string_view value);
 /// A route's path: "/…" without query, fragment, spaces and control characters, its percent-encodings valid.
 std::optional<Fault> check_path(std::string_view value);
+/// A route's regular expression: RE2's syntax.
+std::optional<Fault> check_expression(std::string_view value);
 /// A health check's path: as check_path, with a query if wanted.
 std::optional<Fault> check_request_target(std::string_view value);
 /// "example.com", "*.example.com", "127.0.0.1", "[::1]".

@@ -40,6 +40,8 @@ void read_listener_tls(TableReader& table, ListenerTls& tls);
 void read_upstream_tls(TableReader& table, UpstreamTls& tls);
 /// `number` counts from 1.
 void read_route(TableReader& table, std::size_t number, Route& route, Once& names, References& references);
+/// Its conditions.
+void read_route_match(TableReader& table, Route& route, References& references);
 void read_upstream(TableReader& table, Upstream& upstream);
 void read_servers(TableReader& table, std::vector<Server>& servers, bool may_be_empty);
 void read_discover(TableReader& table, Discover& discover, bool has_servers);

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "decoded.hpp"
+
 namespace azulb::http {
 
 std::optional<std::string_view> find_cookie(const RequestHead& head, std::string_view name) {
@@ -33,6 +35,19 @@ std::optional<std::string_view> find_query(std::string_view query_string, std::s
     if (pair[name.size()] == '=') return pair.substr(name.size() + 1);
   }
   return std::nullopt;
+}
+
+bool query_has(std::string_view query_string, std::string_view name, std::string_view value) {
+  while (!query_string.empty()) {
+    const std::size_t end = query_string.find_first_of("&;");
+    const std::string_view pair = query_string.substr(0, end);
+    query_string = end == std::string_view::npos ? std::string_view{} : query_string.substr(end + 1);
+    const std::size_t equals = pair.find('=');
+    const std::string_view given =
+        equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1);
+    if (!pair.empty() && decodes_to(pair.substr(0, equals), name) && decodes_to(given, value)) return true;
+  }
+  return false;
 }
 
 }  // namespace azulb::http

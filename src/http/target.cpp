@@ -6,6 +6,7 @@
 #include "azulb/http/bytes.hpp"
 #include "azulb/http/field.hpp"
 #include "azulb/http/normal_path.hpp"
+#include "decoded.hpp"
 
 namespace azulb::http {
 namespace {
@@ -67,26 +68,6 @@ std::size_t registered_name_size(std::string_view text) {
 bool is_ipv6_literal(std::string_view text) {
   if (text.size() < 4 || text.size() > 47 || text.find(':') == std::string_view::npos) return false;
   return base::IpAddress::parse(text.substr(1, text.size() - 2)).has_value();
-}
-
-/// Reads one percent-decoded byte and moves on; an invalid encoding stands for itself.
-char next_decoded(std::string_view& text) {
-  if (text[0] == '%' && text.size() >= 3 && hex_value(text[1]) >= 0 && hex_value(text[2]) >= 0) {
-    const int byte = hex_value(text[1]) * 16 + hex_value(text[2]);
-    text.remove_prefix(3);
-    return static_cast<char>(byte);
-  }
-  const char byte = text[0];
-  text.remove_prefix(1);
-  return byte;
-}
-
-bool decodes_to(std::string_view text, std::string_view wanted) {
-  while (!text.empty() && !wanted.empty()) {
-    if (next_decoded(text) != wanted.front()) return false;
-    wanted.remove_prefix(1);
-  }
-  return text.empty() && wanted.empty();
 }
 
 }  // namespace

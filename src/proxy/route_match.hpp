@@ -2,17 +2,19 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "azulb/base/expression.hpp"
 #include "azulb/config/config.hpp"
 #include "azulb/http/stored_request.hpp"
 #include "azulb/proxy/router.hpp"
 
 namespace azulb::proxy {
 
-enum class PathKind : std::uint8_t { any, exact, prefix };
+enum class PathKind : std::uint8_t { any, exact, prefix, expression };
 
 /// How a path is read: as it stands in its normal form, or with what might be slashes to a server taken for
 /// them (http/normal_path.hpp).
@@ -45,6 +47,14 @@ class RouteMatch {
   bool listener_matches(const Asked& asked) const;
   bool path_matches(const Asked& asked) const;
   bool method_matches(const Asked& asked) const;
+  bool headers_match(const Asked& asked) const;
+  bool query_matches(const Asked& asked) const;
+
+  struct Header {
+    std::string name;
+    http::FieldId id;
+    std::string value;
+  };
 
   std::vector<bool> listeners_;  // by index; empty = all
   std::uint32_t methods_ = 0;    // bits of http::Method but `other`
@@ -53,6 +63,9 @@ class RouteMatch {
   PathKind path_kind_ = PathKind::any;
   std::string path_;  // in both readings
   std::string separated_path_;
+  std::optional<base::Expression> expression_;
+  std::vector<Header> headers_;
+  config::TextPairs query_;
 };
 
 }  // namespace azulb::proxy

@@ -143,13 +143,19 @@ struct Respond {
   bool operator==(const Respond&) const = default;
 };
 
+/// Names and values.
+using TextPairs = std::vector<std::pair<std::string, std::string>>;
+
 struct Route {
   std::string name;                   // as written, else "route-N" with N counted from 1
   std::vector<std::string> listener;  // names; empty = all
   std::vector<std::string> host;      // lower case; "*.example.com" for one or more labels; empty = any
   std::string path;                   // exact; empty = not used
   std::string path_prefix;            // whole segments; empty = not used
+  std::string path_regex;             // found anywhere in the path; empty = not used
   std::vector<std::string> methods;   // empty = any
+  TextPairs match_headers;            // each one must be there
+  TextPairs match_query;
   // Exactly one of these three:
   std::string upstream;  // empty = not used
   std::optional<Redirect> redirect;

@@ -16,7 +16,7 @@
 namespace azulb::proxy {
 
 /// Why a route does not take a request; the first of these that holds.
-enum class RouteMismatch : std::uint8_t { none, host, listener, path, method };
+enum class RouteMismatch : std::uint8_t { none, host, listener, path, method, header, query };
 
 /// A configuration's routes, compiled. Immutable: one router serves all workers. A lookup costs hash lookups
 /// by host (one, and one for each label if there are wildcards) and, where a host has many routes, by path
@@ -34,7 +34,9 @@ enum class RouteMismatch : std::uint8_t { none, host, listener, path, method };
 /// request has none. `path_prefix` takes whole segments: "/a" matches "/a" and "/a/b"; "/a/" only what begins
 /// with it; "/" matches everything, also "*".
 ///
-/// Methods compare as they are written: a route for GET does not take HEAD.
+/// A regular expression is found anywhere in the path, unless it says "^" or "$". Methods compare as they are
+/// written: a route for GET does not take HEAD. Of headers one field of the name must have exactly the value,
+/// of a query one pair, decoded.
 class Router {
  public:
   explicit Router(const config::Config& config);

@@ -116,8 +116,8 @@ TEST_CASE("malformed durations, sizes and choices are refused") {
 
 TEST_CASE("what is agreed but not built is refused even at its default") {
   check_cases({{"[[route]]\nsplit = []", "4:1 route[1].split: \"split\" is not supported yet"},
-               {"[[route]]\nupstream = 'app'\ntimeout = '0'",
-                "5:1 route[1].timeout: \"timeout\" is not supported yet"},
+               {"[[route]]\nupstream = 'app'\nrate_limit = {}",
+                "5:1 route[1].rate_limit: \"rate_limit\" is not supported yet"},
                {"upstream.app.balance = 'least_time'",
                 "3:24 upstream.app.balance: \"least_time\" is not supported yet"},
                {"upstream.app.sticky = {}", "3:14 upstream.app.sticky: \"sticky\" is not supported yet"},
@@ -201,7 +201,7 @@ TEST_CASE("a route leads to one place that exists") {
         "5:1 route[1].upstream: a route leads to one of upstream, redirect and respond; this one has "
         "\"respond\" already"},
        {"[[route]]\npath_prefix = '/'\npath = '/'\nrespond = {}",
-        "5:1 route[1].path: a route has at most one of path and path_prefix"},
+        "5:1 route[1].path: a route has at most one of path, path_prefix and path_regex"},
        {"[[route]]\nname = 'n'\nrespond = {}\n[[route]]\nname = 'n'\nrespond = {}",
         "7:8 route[2].name: route \"n\" occurs twice, first in line 4"},
        {"[[route]]\nredirect = {}", "4:1 route[1].redirect.to: a redirect needs \"to\""},
@@ -397,4 +397,19 @@ TEST_CASE("a diagnostic is rendered with its line, a caret and a guess") {
         "this\n");
   CHECK(render(std::vector<Diagnostic>(2)).ends_with("2 errors\n"));
   CHECK(render(std::vector<Diagnostic>(1)).ends_with("1 error\n"));
+}
+
+TEST_CASE("a route's expression and headers are ones that can match") {
+  const auto in_route = [](const std::string& line) {
+    return only_fault(std::string(kLeast) + "[[route]]\nupstream = 'app'\n" + line);
+  };
+  CHECK(in_route("path_regex = '^/a('").find("is no regular expression: missing ): ^/a(") !=
+        std::string::npos);
+  CHECK(in_route("path_regex = '^/a'\npath = '/a'") ==
+        "6:1 route[1].path: a route has at most one of path, path_prefix and path_regex");
+  for (const char* name : {"Host", "Connection", "X-Forwarded-Proto", "x_real_ip", "content-length"}) {
+    CAPTURE(name);
+    CHECK_FALSE(in_route("match_headers = { '" + std::string(name) + "' = 'x' }").empty());
+  }
+  CHECK(in_route("match_headers = { 'a b' = 'x' }").find("is not a header's name") != std::string::npos);
 }

@@ -43,3 +43,20 @@ TEST_CASE("Lists are taken apart at their commas") {
   CHECK(list_contains("x, UPGRADE", "upgrade"));
   CHECK_FALSE(list_contains("xupgrade, upgrad", "upgrade"));
 }
+
+TEST_CASE("a query is searched for a key and a value, both decoded") {
+  CHECK(query_has("a=1&b=2", "b", "2"));
+  CHECK(query_has("a=1;b=2", "b", "2"));
+  CHECK(query_has("%61=%31", "a", "1"));
+  CHECK(query_has("a=b+c", "a", "b c"));
+  CHECK(query_has("a=0&a=1", "a", "1"));
+  CHECK(query_has("&&a", "a", ""));
+  CHECK(query_has("a=", "a", ""));
+  CHECK(query_has("a==", "a", "="));
+  CHECK_FALSE(query_has("", "a", ""));
+  CHECK_FALSE(query_has("a=1", "a", ""));
+  CHECK_FALSE(query_has("aa=1", "a", "1"));
+  CHECK_FALSE(query_has("A=1", "a", "1"));
+  CHECK_FALSE(query_has("a=1%", "a", "1"));
+  CHECK_FALSE(query_has("a=%2531", "a", "1"));
+}

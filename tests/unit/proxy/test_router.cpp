@@ -192,7 +192,16 @@ TEST_CASE("a path whose hidden slashes would lead to another route takes none") 
   CHECK(matched(config, Asking("/%252Fadmin")) == 3);
 }
 
-TEST_CASE("the query takes no part in matching") {
+TEST_CASE("an expression is looked for in the normal form, and where slashes may hide with them") {
+  auto config = with_routes({R{}, R{}});
+  config.routes[0].path_regex = "^/files/[^/]+$";
+  CHECK(matched(config, Asking("/files/a")) == 0);
+  CHECK(matched(config, Asking("/x/..//file%73/a%20b")) == 0);
+  CHECK(matched(config, Asking("/files/a/b")) == 1);
+  CHECK(matched(config, Asking("/files/a%2Fb")) == none);
+}
+
+TEST_CASE("the query takes no part in matching paths") {
   const auto config = with_routes({R{}.prefix("/admin"), R{}});
   CHECK(matched(config, Asking("/?/../admin")) == 1);
 }

@@ -70,6 +70,13 @@ constexpr std::array route_keys = {
     key<&Route::upstream, Route>("upstream"),
     key<&Route::redirect, Route>("redirect"),
     key<&Route::respond, Route>("respond"),
+    key<&Route::strip_prefix, Route>("strip_prefix"),
+    key<&Route::add_prefix, Route>("add_prefix"),
+    key<&Route::request_headers, Route>("request_headers"),
+    key<&Route::response_headers, Route>("response_headers"),
+    key<&Route::timeout, Route>("timeout"),
+    key<&Route::retry, Route>("retry"),
+    key<&Route::limit, Route>("limit"),
 };
 constexpr std::array upstream_keys = {
     key<&Upstream::balance, Upstream>("balance"),

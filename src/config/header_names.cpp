@@ -37,6 +37,10 @@ std::optional<Fault> check_token(std::string_view name) {
   return Fault{quote(name) + " is not a header's name"};
 }
 
+Fault set_by_azulb(std::string_view name) {
+  return Fault{quote(name) + " is azulb's to set"};
+}
+
 }  // namespace
 
 std::optional<Fault> check_matched_header(std::string_view name) {
@@ -45,6 +49,22 @@ std::optional<Fault> check_matched_header(std::string_view name) {
   if (text == "host") return Fault{"requests are matched by their Host with host"};
   if (is_framing(text) || is_about_client(text))
     return Fault{"requests cannot be matched by " + quote(name) + ": it does not reach servers as it came"};
+  return {};
+}
+
+std::optional<Fault> check_request_header(std::string_view name) {
+  if (auto fault = check_token(name)) return fault;
+  const std::string text = comparable(name);
+  if (text == "host") return Fault{"the Host that servers get is set with host_header of the upstream"};
+  const bool of_handshake = text == "sec-websocket-key" || text == "sec-websocket-version";
+  if (is_framing(text) || is_about_client(text) || of_handshake) return set_by_azulb(name);
+  return {};
+}
+
+std::optional<Fault> check_response_header(std::string_view name) {
+  if (auto fault = check_token(name)) return fault;
+  const std::string text = comparable(name);
+  if (is_framing(text) || text == "date") return set_by_azulb(name);
   return {};
 }
 

@@ -79,8 +79,8 @@ void read_route(TableReader& table, std::size_t number, Route& route, Once& name
   read_name(table, number, route, names);
   read_route_match(table, route, references);
   read_target(table, route, references);
-  table.unsupported({"mirror", "strip_prefix", "add_prefix", "request_headers", "response_headers",
-                     "rate_limit", "timeout"});
+  read_route_rules(table, route);
+  table.unsupported({"mirror", "rate_limit"});
 }
 
 }  // namespace azulb::config

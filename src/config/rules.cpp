@@ -138,6 +138,10 @@ std::optional<Fault> check_path(std::string_view value) {
   return {};
 }
 
+std::optional<Fault> check_path_or_nothing(std::string_view value) {
+  return value.empty() ? std::nullopt : check_path(value);
+}
+
 std::optional<Fault> check_expression(std::string_view value) {
   const auto compiled = base::Expression::compile(value);
   if (compiled) return {};

@@ -27,6 +27,7 @@ std::optional<Fault> check_name(std::string_view value);
 std::optional<Fault> check_method(std::string_view value);
 /// A route's path: "/…" without query, fragment, spaces and control characters, its percent-encodings valid.
 std::optional<Fault> check_path(std::string_view value);
+std::optional<Fault> check_path_or_nothing(std::string_view value);
 /// A route's regular expression: RE2's syntax.
 std::optional<Fault> check_expression(std::string_view value);
 /// A health check's path: as check_path, with a query if wanted.

@@ -157,7 +157,8 @@ void write_request_connection(const RequestHeadOut& request, Output& output) {
 std::size_t write_request_head(const RequestHeadOut& request, char* out, std::size_t capacity) {
   Output output(out, capacity);
   const RequestHead& head = *request.head;
-  output.put(head.method_name, " ", request.path, request.query, " HTTP/1.1\r\nHost: ", request.host, "\r\n");
+  output.put(head.method_name, " ", request.path_prefix, request.path, request.query,
+             " HTTP/1.1\r\nHost: ", request.host, "\r\n");
   output.fields(head.fields);
   if (request.forwarded != nullptr) write_forwarded(head, *request.forwarded, output);
   output.fields(request.own);

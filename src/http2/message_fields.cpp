@@ -89,11 +89,11 @@ void MessageFields::set_request(const http::RequestHeadOut& head, std::string_vi
 
 /// Path and query as one text, which they are already where they come from one request line.
 void MessageFields::add_target(const http::RequestHeadOut& head) {
-  if (head.query.empty()) return add(":path", head.path);
-  if (head.path.data() + head.path.size() == head.query.data()) {
+  const bool one_text = head.query.empty() || head.path.data() + head.path.size() == head.query.data();
+  if (head.path_prefix.empty() && one_text) {
     return add(":path", {head.path.data(), head.path.size() + head.query.size()});
   }
-  target_.assign(head.path).append(head.query);
+  target_.assign(head.path_prefix).append(head.path).append(head.query);
   add(":path", target_);
 }
 

@@ -93,16 +93,18 @@ void Exchange::route_request() {
   route_ = *route;
   route_counted_ = true;
   snapshot_->metrics().route(listener_->index, route_).in_flight.add();
-  upstream_ = snapshot.upstream_of_route(route_);
-  if (upstream_ == Snapshot::no_upstream) return answer_route(route_);
+  rules_ = &snapshot.route(route_);
+  if (!rules_->destination) return answer_route(route_);
+  destination_ = &*rules_->destination;
+  upstream_ = destination_->upstream;
+  if (net::TimerList* const timeout = snapshot_->route_timeout(route_)) timeout->start(deadline_);
   if (request_->info.body == http::BodyKind::length && body_too_large(request_->info.content_length)) {
     return reply_error(ErrorWord::body_too_large);
   }
   if (worker_.overloaded()) return reply_error(ErrorWord::overload, "too many bytes are buffered; try again");
-  const std::uint64_t replay_limit = snapshot_->upstream(upstream_).snapshot->config->retry.buffer;
-  if (request_->info.body == http::BodyKind::length && request_->info.content_length > replay_limit) {
+  const http::RequestInfo& info = request_->info;
+  if (info.body == http::BodyKind::length && info.content_length > destination_->replay_bytes)
     replayable_ = false;
-  }
   choose_server();
 }
 
@@ -117,6 +119,9 @@ void Exchange::route_anew() {
   route_counted_ = false;
   snapshot_ = SnapshotUse(client_.listener().snapshot());
   listener_ = &client_.listener().rules();
+  deadline_.stop();
+  rules_ = nullptr;
+  destination_ = nullptr;
   upstream_ = Snapshot::no_upstream;
   route_ = static_cast<std::uint32_t>(snapshot_->metrics().no_route());
   route_request();
@@ -149,11 +154,6 @@ void Exchange::answer_route(std::uint32_t index) {
          .content_type = route.respond->content_type});
 }
 
-bool Exchange::body_too_large(std::uint64_t size_bytes) const {
-  const std::uint64_t limit = listener_->config.limit.body;
-  return limit != 0 && size_bytes > limit;
-}
-
 void Exchange::on_timeout() {
   switch (phase_) {
     case ExchangePhase::waiting:
@@ -184,6 +184,7 @@ void Exchange::on_timeout() {
 void Exchange::finish(ErrorWord error) {
   if (phase_ == ExchangePhase::waiting) stop_waiting();
   timer_.stop();
+  deadline_.stop();
   end_attempt();
   release_retry_budget();
   enter(ExchangePhase::done);

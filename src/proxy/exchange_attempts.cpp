@@ -103,11 +103,11 @@ void Exchange::attempt_connected() {
 
 void Exchange::send_request() {
   const UpstreamSnapshot& snapshot = *snapshot_->upstream(upstream_).snapshot;
-  const config::Upstream& upstream = *snapshot.config;
   http::StreamWriter& writer = *attempt_.writer();
-  writer.write_request(head_for_server(snapshot, attempt_.server(), *request_));
+  writer.write_request(head_for_server(snapshot, attempt_.server(), *request_, *rules_,
+                                       listener_->config.name, worker_.header_scratch()));
   if (!replay_.empty()) writer.write_body(replay_.bytes());
-  if (replay_.size() > upstream.retry.buffer) {
+  if (replay_.size() > destination_->replay_bytes) {
     // More came before there was a connection than may be kept.
     writer.flush();
     replay_.clear();
@@ -135,7 +135,7 @@ void Exchange::finish_request() {
 }
 
 void Exchange::forward_request_body(std::span<const char> bytes) {
-  const std::uint64_t keep_limit = snapshot_->upstream(upstream_).snapshot->config->retry.buffer;
+  const std::uint64_t keep_limit = destination_->replay_bytes;
   http::StreamWriter* writer = attempt_.writer();
   if (writer == nullptr) {
     // Not connected yet: all of it is kept, and what may come on top is one read.

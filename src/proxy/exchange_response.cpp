@@ -49,6 +49,7 @@ void Exchange::pass_response(http::ResponseHead& head, const http::ResponseInfo&
   out.reason = head.reason;
   http::mark_hop_by_hop(head);
   out.fields = head.fields;
+  out.own = apply_response_rules(head.fields, head.status);
   if (!head.has(http::FieldId::date)) out.date = worker_.date().text();
   out.body = info.announced == http::BodyKind::until_close ? http::BodyKind::chunked : info.announced;
   out.content_length = info.content_length;
@@ -238,7 +239,8 @@ void Exchange::reply(const LocalReply& reply) {
     own[count++] = field;
   http::ResponseHeadOut out;
   out.status = reply.status;
-  out.own = std::span(own).first(count);
+  out.fields = std::span(own).first(count);
+  out.own = apply_response_rules(std::span(own).first(count), reply.status);
   out.reason = http::reason_phrase(reply.status);
   out.date = worker_.date().text();
   const bool bodyless = reply.status == 204 || reply.status == 304;

@@ -96,7 +96,7 @@ bool Exchange::is_retry_condition(int status) const {
   if (status < 400) return false;
   const std::uint32_t condition =
       balance::condition_of({.kind = balance::FailureKind::status, .status = status});
-  return (condition & snapshot_->upstream(upstream_).snapshot->config->retry.on) != 0;
+  return (condition & destination_->retry.on) != 0;
 }
 
 bool Exchange::may_retry(const AttemptEnd& end, int status) {
@@ -111,8 +111,8 @@ bool Exchange::may_retry(const AttemptEnd& end, int status) {
       .body_replayable = replayable_ || attempt_.writer() == nullptr,
       .response_started = status_ != 0,
   };
-  const balance::RetryDecision decision = balance::decide_retry(
-      snapshot_->upstream(upstream_).snapshot->state->settings().retry, failure, worker_.random().next());
+  const balance::RetryDecision decision =
+      balance::decide_retry(destination_->retry, failure, worker_.random().next());
   retry_delay_ms_ = static_cast<std::uint32_t>(decision.delay_ms);
   return decision.retry();
 }
@@ -149,7 +149,7 @@ void Exchange::wait_for_budget() {
 
 void Exchange::backed_off() {
   if (held_ == nullptr) return choose_server();
-  const std::int64_t limit_ms = snapshot_->upstream(upstream_).snapshot->config->retry.timeout.count();
+  const std::int64_t limit_ms = destination_->retry.timeout.count();
   if (limit_ms != 0 && worker_.loop().now_ns() - begun_ns_ > limit_ms * 1'000'000) return give_held_answer();
   if (take_retry_budget()) {
     if (attempt_.active()) end_attempt();

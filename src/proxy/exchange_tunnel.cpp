@@ -37,8 +37,10 @@ void Exchange::start_tunnel(http::ResponseHead& head, const http::ResponseInfo&)
   out.status = 101;
   out.reason = head.reason;
   out.fields = head.fields;
+  out.own = apply_response_rules(head.fields, head.status);
   out.upgrade = request_->info.upgrade;
   enter(ExchangePhase::tunnel);
+  deadline_.stop();
   tunnel_ = true;
   websocket_ = request_->info.websocket;
   status_ = 101;

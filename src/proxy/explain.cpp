@@ -155,7 +155,8 @@ std::string written_head(const http::RequestHeadOut& out) {
   return text;
 }
 
-void explain_upstream(const UpstreamSnapshot& upstream, const http::Request& request, Explanation& found) {
+void explain_upstream(const UpstreamSnapshot& upstream, http::Request& request, const RouteRules& rules,
+                      std::string_view listener, Explanation& found) {
   const balance::UpstreamState& state = *upstream.state;
   found.upstream = upstream.index;
   found.by_chance = upstream.config->balance == config::Balance::random_two;
@@ -165,7 +166,9 @@ void explain_upstream(const UpstreamSnapshot& upstream, const http::Request& req
     found.servers.push_back({index, state.server(index).eligible(), reason_of(state.server(index))});
   found.chosen = state.preview(choice_for(upstream, request));
   if (found.chosen) {
-    found.sent_head = written_head(head_for_server(upstream, *found.chosen, request));
+    HeaderScratch scratch;
+    found.sent_head =
+        written_head(head_for_server(upstream, *found.chosen, request, rules, listener, scratch));
   } else {
     found.status = 503;
   }
@@ -216,8 +219,10 @@ base::Result<Explanation> explain(const Snapshot& snapshot, const AskedRequest& 
   }
   const std::uint32_t route = *found.routes.match;
   found.routes.routes.resize(route + 1);
-  if (const std::uint32_t upstream = snapshot.upstream_of_route(route); upstream != Snapshot::no_upstream) {
-    explain_upstream(snapshot.upstream(upstream), request, found);
+  const RouteRules& rules = snapshot.route(route);
+  if (rules.destination) {
+    explain_upstream(snapshot.upstream(rules.destination->upstream), request, rules,
+                     config.listeners[*listener].name, found);
   } else {
     explain_own_answer(config.routes[route], config.listeners[*listener], request, found);
   }

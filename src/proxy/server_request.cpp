@@ -49,10 +49,11 @@ balance::Choice choice_for(const UpstreamSnapshot& upstream, const http::Request
 }
 
 http::RequestHeadOut head_for_server(const UpstreamSnapshot& upstream, std::uint32_t server,
-                                     const http::Request& request) {
+                                     http::Request& request, const RouteRules& rules,
+                                     std::string_view listener, HeaderScratch& scratch) {
   http::RequestHeadOut out;
   out.head = &request.head;
-  out.path = request.info.target.path;
+  rules.path.apply(request.info.target.path, out);
   out.query = request.info.target.query;
   out.host = host_for_server(upstream, server, request);
   out.forwarded = &request.forwarded;
@@ -61,6 +62,14 @@ http::RequestHeadOut head_for_server(const UpstreamSnapshot& upstream, std::uint
   out.content_length = request.info.content_length;
   out.te_trailers = request.info.accepts_trailers;
   out.upgrade = request.info.upgrade;
+  if (!rules.request_headers.empty()) {
+    const HeaderFacts facts{.request = request,
+                            .listener = listener,
+                            .route = rules.config->name,
+                            .upstream = upstream.config->name,
+                            .server = upstream.state->server(server).name()};
+    out.own = rules.request_headers.apply(request.head.fields, facts, scratch);
+  }
   return out;
 }
 

@@ -90,7 +90,7 @@ base::Result<std::shared_ptr<Snapshot>> Snapshot::prepare(config::Config config,
     if (!built) return tl::unexpected<base::Error>(built.error());
     snapshot->upstreams_.push_back(std::move(*built));
   }
-  snapshot->find_upstreams();
+  snapshot->compile_routes();
   return snapshot;
 }
 
@@ -101,17 +101,17 @@ std::shared_ptr<Snapshot> Snapshot::with_servers(const discovery::ServerLists& s
     const config::Upstream& config = snapshot->config_.upstreams[upstream->index];
     snapshot->upstreams_.push_back(upstream->with_servers(config, list_of(servers, config.name)));
   }
-  snapshot->find_upstreams();
+  snapshot->compile_routes();
   return snapshot;
 }
 
-void Snapshot::find_upstreams() {
+void Snapshot::compile_routes() {
   for (const auto& upstream : upstreams_)
     upstream_indices_.emplace(upstream->config->name, upstream->index);
-  for (const config::Route& route : config_.routes) {
-    const UpstreamSnapshot* const target = find_upstream(route.upstream);
-    route_upstreams_.push_back(target != nullptr ? target->index : no_upstream);
-  }
+  routes_.reserve(config_.routes.size());
+  for (const config::Route& route : config_.routes)
+    routes_.emplace_back(route, config_,
+                         [this](const std::string& name) { return upstream_indices_.at(name); });
 }
 
 void Snapshot::link(const Snapshot* earlier) {

@@ -21,6 +21,8 @@ WorkerSnapshot::WorkerSnapshot(WorkerSnapshotOwner& owner, net::Loop& loop,
   build_listeners();
   for (std::size_t index = 0; index < upstreams_.size(); ++index)
     build_upstream(upstreams_[index], index, pool_context, random, earlier);
+  for (const config::Route& route : config().routes)
+    route_timeouts_.push_back(route.timeout.count() > 0 ? &loop.timers().list(route.timeout) : nullptr);
 }
 
 void WorkerSnapshot::build_listeners() {

@@ -146,6 +146,35 @@ struct Respond {
 /// Names and values.
 using TextPairs = std::vector<std::pair<std::string, std::string>>;
 
+/// What is done to a message's header fields, in this order. Values may hold {variables}
+/// (header_variables.hpp).
+struct HeaderRules {
+  std::vector<std::string> remove;
+  TextPairs set;  // in place of what there is of that name
+  TextPairs add;
+
+  bool empty() const { return remove.empty() && set.empty() && add.empty(); }
+  bool operator==(const HeaderRules&) const = default;
+};
+
+/// Of the upstream's [retry], what a route wants otherwise.
+struct RouteRetry {
+  std::optional<std::uint32_t> on;  // RetryCondition bits
+  std::optional<unsigned> attempts;
+  std::optional<Milliseconds> timeout;
+  std::optional<std::uint64_t> buffer;
+  std::optional<Milliseconds> backoff;
+
+  bool operator==(const RouteRetry&) const = default;
+};
+
+/// Of the listener's [limit], what a route wants otherwise.
+struct RouteLimit {
+  std::optional<std::uint64_t> body;  // 0 = unlimited
+
+  bool operator==(const RouteLimit&) const = default;
+};
+
 struct Route {
   std::string name;                   // as written, else "route-N" with N counted from 1
   std::vector<std::string> listener;  // names; empty = all
@@ -160,6 +189,13 @@ struct Route {
   std::string upstream;  // empty = not used
   std::optional<Redirect> redirect;
   std::optional<Respond> respond;
+  std::string strip_prefix;  // empty = nothing
+  std::string add_prefix;
+  HeaderRules request_headers;
+  HeaderRules response_headers;
+  Milliseconds timeout = 0ms;  // 0 = none
+  RouteRetry retry;
+  RouteLimit limit;
 
   bool operator==(const Route&) const = default;
 };

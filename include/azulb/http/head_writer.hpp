@@ -14,6 +14,7 @@ namespace azulb::http {
 
 struct RequestHeadOut {
   const RequestHead* head = nullptr;           // its fields in order, without the marked ones
+  std::string_view path_prefix;                // before the path; mostly empty
   std::string_view path;                       // begins with "/", or "*"
   std::string_view query;                      // with "?", or empty
   std::string_view host;                       // value of Host; written even when empty

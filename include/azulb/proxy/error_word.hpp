@@ -33,6 +33,7 @@ enum class ErrorWord : std::uint8_t {
   tunnel_timeout,
   overload,              // memory limit
   too_many_connections,  // of one client
+  route_timeout,         // the whole request took longer than its route allows
   internal,
 };
 
@@ -42,7 +43,7 @@ struct ErrorWordEntry {
 };
 
 /// In the order of the enumeration.
-inline constexpr std::array<ErrorWordEntry, 24> error_word_table = {{
+inline constexpr std::array<ErrorWordEntry, 25> error_word_table = {{
     {"none", 0},
     {"bad_request", 400},
     {"not_found", 404},
@@ -66,6 +67,7 @@ inline constexpr std::array<ErrorWordEntry, 24> error_word_table = {{
     {"tunnel_timeout", 0},
     {"overload", 503},
     {"too_many_connections", 429},
+    {"route_timeout", 504},
     {"internal", 500},
 }};
 static_assert(error_word_table.size() == static_cast<std::size_t>(ErrorWord::internal) + 1);

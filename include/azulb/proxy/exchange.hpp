@@ -114,8 +114,12 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   void answer_redirect(const config::Redirect& redirect);
   void finish(ErrorWord error);
   void write_access_record(ErrorWord error, std::int64_t now_ns);
-  bool body_too_large(std::uint64_t size_bytes) const;
   void on_timeout();
+
+  // exchange_rules.cpp: what the route wants
+  bool body_too_large(std::uint64_t size_bytes) const;
+  std::span<const http::Field> apply_response_rules(std::span<http::Field> fields, int status);
+  void on_deadline();
 
   // exchange_attempts.cpp: choosing, waiting, sending
   void choose_server();
@@ -179,6 +183,9 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   http::StoredFields trailers_;              // of the request
   Attempt attempt_{*this};
   net::MemberTimer<Exchange, &Exchange::on_timeout> timer_{*this};
+  net::MemberTimer<Exchange, &Exchange::on_deadline> deadline_{*this};  // of the route
+  const RouteRules* rules_ = nullptr;                                   // null: it has no route
+  const Destination* destination_ = nullptr;                            // null: azulb answers itself
 
   std::int64_t begun_ns_ = 0;
   std::int64_t first_byte_ns_ = 0;  // response head written to the client

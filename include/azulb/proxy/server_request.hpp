@@ -16,8 +16,10 @@ std::string_view hash_value(const config::HashKey& key, const http::Request& req
 /// What is asked of the upstream's selector, but for the servers that were tried.
 balance::Choice choice_for(const UpstreamSnapshot& upstream, const http::Request& request);
 
-/// The head for this server, after judge_forwarded and mark_hop_by_hop. Views into all of these.
+/// The head for this server, after judge_forwarded and mark_hop_by_hop, as the route's rules want it; they
+/// mark fields of the request. Views into all of these, `scratch` too.
 http::RequestHeadOut head_for_server(const UpstreamSnapshot& upstream, std::uint32_t server,
-                                     const http::Request& request);
+                                     http::Request& request, const RouteRules& rules,
+                                     std::string_view listener, HeaderScratch& scratch);
 
 }  // namespace azulb::proxy

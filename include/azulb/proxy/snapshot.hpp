@@ -13,6 +13,7 @@
 #include "azulb/base/result.hpp"
 #include "azulb/config/config.hpp"
 #include "azulb/proxy/metrics.hpp"
+#include "azulb/proxy/route_rules.hpp"
 #include "azulb/proxy/router.hpp"
 #include "azulb/proxy/upstream_snapshot.hpp"
 #include "azulb/tls/server_context.hpp"
@@ -58,16 +59,16 @@ class Snapshot {
   UpstreamSnapshot* find_upstream(const std::string& name) const;
   /// Nothing: it is no server of this snapshot.
   std::optional<ServerPlace> find_server(const balance::ServerState& server) const;
-  /// Of a route that leads to an upstream; else `no_upstream`.
   static constexpr std::uint32_t no_upstream = UINT32_MAX;
-  std::uint32_t upstream_of_route(std::uint32_t route) const { return route_upstreams_[route]; }
+  /// Of a route, by its place in the configuration.
+  const RouteRules& route(std::uint32_t route) const { return routes_[route]; }
   /// The names of what is counted, with the servers as they were resolved.
   MetricLabels metric_labels() const;
 
  private:
   explicit Snapshot(config::Config config) : config_(std::move(config)), router_(config_) {}
   base::Result<void> build_listener_tls(const config::Listener& listener, const Snapshot* earlier);
-  void find_upstreams();
+  void compile_routes();
 
   const config::Config config_;
   const Router router_;
@@ -75,7 +76,7 @@ class Snapshot {
   std::vector<std::shared_ptr<tls::ServerContext>> listener_tls_;
   std::vector<std::unique_ptr<UpstreamSnapshot>> upstreams_;
   std::unordered_map<std::string, std::uint32_t> upstream_indices_;  // by name
-  std::vector<std::uint32_t> route_upstreams_;
+  std::vector<RouteRules> routes_;
   std::unordered_map<const balance::ServerState*, ServerPlace> places_;
 };
 

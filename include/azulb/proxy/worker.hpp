@@ -92,6 +92,8 @@ class Worker final : private WorkerSnapshotOwner {
   AccessLog& access_log() { return access_log_; }
   base::Random& random() { return random_; }
   HttpDate& date() { return date_; }
+  /// For what is written at once.
+  HeaderScratch& header_scratch() { return header_scratch_; }
   SharedState& shared() { return shared_; }
   /// Buffers hold more than process.max_memory allows.
   bool overloaded() const;
@@ -132,6 +134,7 @@ class Worker final : private WorkerSnapshotOwner {
   AccessLog access_log_;
   WorkerCodecs codecs_;
   base::Random random_;
+  HeaderScratch header_scratch_;
   HttpDate date_;
   base::Slab<upstream::ServerConnection> server_connections_;
   upstream::PoolContext pool_context_;

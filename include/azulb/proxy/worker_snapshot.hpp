@@ -93,6 +93,8 @@ class WorkerSnapshot final : private net::Retired {
   /// In the order of the configuration.
   const ListenerRules& listener(std::size_t index) const { return listeners_[index]; }
   WorkerUpstream& upstream(std::size_t index) { return upstreams_[index]; }
+  /// Null: the route has no timeout.
+  net::TimerList* route_timeout(std::size_t route) const { return route_timeouts_[route]; }
 
   /// A server's health, ejection or administrative state has changed: waiting exchanges try again, attempts
   /// that wait for an answer of a server that went down are ended, and one that is not enabled keeps no idle
@@ -132,6 +134,7 @@ class WorkerSnapshot final : private net::Retired {
   const std::shared_ptr<WorkerMetrics> metrics_;
   std::vector<ListenerRules> listeners_;
   std::vector<WorkerUpstream> upstreams_;  // never grows: its lists can't move
+  std::vector<net::TimerList*> route_timeouts_;
   std::uint64_t uses_ = 0;
   std::optional<std::chrono::milliseconds> ends_within_;
   bool superseded_ = false;

@@ -399,7 +399,7 @@ TEST_CASE("a diagnostic is rendered with its line, a caret and a guess") {
   CHECK(render(std::vector<Diagnostic>(1)).ends_with("1 error\n"));
 }
 
-TEST_CASE("a route's expression and headers are ones that can match") {
+TEST_CASE("a route's rules are ones that can be kept") {
   const auto in_route = [](const std::string& line) {
     return only_fault(std::string(kLeast) + "[[route]]\nupstream = 'app'\n" + line);
   };
@@ -410,6 +410,22 @@ TEST_CASE("a route's expression and headers are ones that can match") {
   for (const char* name : {"Host", "Connection", "X-Forwarded-Proto", "x_real_ip", "content-length"}) {
     CAPTURE(name);
     CHECK_FALSE(in_route("match_headers = { '" + std::string(name) + "' = 'x' }").empty());
+    CHECK_FALSE(in_route("request_headers = { set = { '" + std::string(name) + "' = 'x' } }").empty());
+    CHECK_FALSE(in_route("request_headers = { remove = ['" + std::string(name) + "'] }").empty());
   }
   CHECK(in_route("match_headers = { 'a b' = 'x' }").find("is not a header's name") != std::string::npos);
+  CHECK(in_route("response_headers = { add = { Transfer-Encoding = 'x' } }").find("is azulb's to set") !=
+        std::string::npos);
+  CHECK(in_route("response_headers = { set = { A = '{statu}' } }").find("there is no variable {statu}") !=
+        std::string::npos);
+  CHECK(in_route("request_headers = { set = { A = '{status}' } }").find("there is no variable {status}") !=
+        std::string::npos);
+  CHECK(in_route("response_headers = { set = { A = \"a\\r\\nb\" } }").find("control characters") !=
+        std::string::npos);
+  CHECK(in_route("strip_prefix = 'api'").find("begins with") != std::string::npos);
+  CHECK(in_route("retry = { budget = 1.0 }").find("is the upstream's") != std::string::npos);
+  CHECK(in_route("retry = { attempts = 0 }").find("between 1 and 100") != std::string::npos);
+  CHECK(in_route("timeout = '-1s'").find("timeout") != std::string::npos);
+  CHECK(only_fault(std::string(kLeast) + "[[route]]\nrespond = {}\nstrip_prefix = '/a'") ==
+        "5:1 route[1].strip_prefix: \"strip_prefix\" is only for routes that lead to an upstream");
 }

@@ -1,0 +1,44 @@
+// What an exchange's route wants of it: limits, a deadline, other header fields.
+#include "azulb/proxy/client_connection.hpp"
+#include "azulb/proxy/exchange.hpp"
+#include "azulb/proxy/worker.hpp"
+
+namespace azulb::proxy {
+
+bool Exchange::body_too_large(std::uint64_t size_bytes) const {
+  std::uint64_t limit = listener_->config.limit.body;
+  if (rules_ != nullptr) limit = rules_->config->limit.body.value_or(limit);
+  return limit != 0 && size_bytes > limit;
+}
+
+std::span<const http::Field> Exchange::apply_response_rules(std::span<http::Field> fields, int status) {
+  if (rules_ == nullptr || rules_->response_headers.empty()) return {};
+  HeaderFacts facts{.request = *request_,
+                    .listener = listener_->config.name,
+                    .route = rules_->config->name,
+                    .upstream = {},
+                    .server = {},
+                    .status = status};
+  if (upstream_ != Snapshot::no_upstream) {
+    const UpstreamSnapshot& upstream = *snapshot_->upstream(upstream_).snapshot;
+    facts.upstream = upstream.config->name;
+    if (attempts_ > 0) facts.server = upstream.state->server(last_server_).name();
+  }
+  return rules_->response_headers.apply(fields, facts, worker_.header_scratch());
+}
+
+/// The route's time is over, whatever the phase; a tunnel has none.
+void Exchange::on_deadline() {
+  if (phase_ == ExchangePhase::responding) return abort_response(ErrorWord::route_timeout);
+  if (phase_ == ExchangePhase::waiting) stop_waiting();
+  if (attempt_.active() && held_ == nullptr) {
+    // A server that never answers must not be spared for the shorter of two timeouts.
+    attempt_.record_error(ServerError::timeout);
+    if (request_complete_) attempt_.record_outcome(balance::Outcome::error);
+  }
+  held_.reset();
+  end_attempt();
+  reply_error(ErrorWord::route_timeout, "the request took longer than its route allows");
+}
+
+}  // namespace azulb::proxy

@@ -64,6 +64,16 @@ Json upstream_json(const proxy::UpstreamSnapshot& upstream, const proxy::Explana
   return json;
 }
 
+Json split_json(const config::Route& route, const proxy::RouteSplit::Choice& choice) {
+  using Reason = proxy::RouteSplit::Reason;
+  Json parts = Json::array();
+  for (const config::SplitTarget& target : route.split)
+    parts.push_back({{"upstream", target.upstream}, {"weight", target.weight}});
+  const char* const by =
+      choice.reason == Reason::cookie ? "cookie" : (choice.reason == Reason::key ? "key" : "chance");
+  return {{"by", by}, {"parts", std::move(parts)}};
+}
+
 /// What becomes of it, in a sentence.
 std::string outcome(const proxy::Snapshot& snapshot, const proxy::Explanation& explanation) {
   const std::string status = std::to_string(explanation.status);
@@ -77,6 +87,9 @@ std::string outcome(const proxy::Snapshot& snapshot, const proxy::Explanation& e
   const proxy::UpstreamSnapshot& upstream = snapshot.upstream(*explanation.upstream);
   if (!explanation.chosen) return "waits for a server at most queue_timeout, then 503: none may be chosen";
   const std::string server = upstream.state->server(*explanation.chosen).name();
+  const bool split_by_chance =
+      explanation.split && explanation.split->reason == proxy::RouteSplit::Reason::chance;
+  if (split_by_chance) return "goes to " + server + ", or to another upstream of the split, by chance";
   return explanation.by_chance ? "goes to " + server + ", or to another, by chance" : "goes to " + server;
 }
 
@@ -95,6 +108,8 @@ std::string explain_page(const proxy::Snapshot& snapshot, const proxy::Explanati
                {"sent", nullptr}};
   if (explanation.status != 0) json["status"] = explanation.status;
   if (explanation.routes.match) json["route"] = config.routes[*explanation.routes.match].name;
+  if (explanation.split)
+    json["split"] = split_json(config.routes[*explanation.routes.match], *explanation.split);
   if (explanation.upstream)
     json["upstream"] = upstream_json(snapshot.upstream(*explanation.upstream), explanation);
   if (explanation.chosen) {

@@ -47,6 +47,33 @@ void read_respond(TableReader& table, Respond& respond) {
   }
 }
 
+constexpr std::int64_t kMostWeight = 1'000'000;
+
+void read_split(TableReader& table, Route& route, References& references) {
+  Once names;
+  table.table_list("split", [&](TableReader& inner) {
+    SplitTarget& target = route.split.emplace_back();
+    if (std::optional<Text> upstream = inner.text("upstream")) {
+      target.upstream = upstream->value;
+      names.add(inner.context(), upstream->value, *upstream, "upstream");
+      references.upstreams_of_routes.push_back(std::move(*upstream));
+    } else if (inner.lacks("upstream")) {
+      inner.report("upstream", {"a part of a split needs an upstream"});
+    }
+    inner.integer("weight", target.weight, {0, kMostWeight});
+  });
+  if (!table.has("split")) {
+    for (const std::string_view key : {"split_key", "split_cookie"}) {
+      if (table.has(key)) table.report(key, {quote(key) + " is only for a route with split"});
+    }
+  } else if (std::all_of(route.split.begin(), route.split.end(),
+                         [](const SplitTarget& target) { return target.weight == 0; })) {
+    table.report("split", {"a split needs an upstream with a weight"});
+  }
+  if (table.has("split_key")) read_hash_key(table, "split_key", route.split_key.emplace());
+  table.text("split_cookie", route.split_cookie, check_cookie_name);
+}
+
 void read_target(TableReader& table, Route& route, References& references) {
   if (std::optional<Text> upstream = table.text("upstream")) {
     route.upstream = upstream->value;
@@ -54,22 +81,24 @@ void read_target(TableReader& table, Route& route, References& references) {
   }
   table.table("redirect", [&](TableReader& inner) { read_redirect(inner, route.redirect.emplace()); });
   table.table("respond", [&](TableReader& inner) { read_respond(inner, route.respond.emplace()); });
-  table.unsupported({"split"});
+  read_split(table, route, references);
 
   std::vector<std::string_view> targets;
   for (const std::string_view key : {"upstream", "split", "redirect", "respond"}) {
     if (table.has(key)) targets.push_back(key);
   }
-  if (targets.empty() && table.lacks("upstream") && table.lacks("redirect") && table.lacks("respond")) {
+  if (targets.empty() && table.lacks("upstream") && table.lacks("redirect") && table.lacks("respond") &&
+      table.lacks("split")) {
     table.report("upstream", {"the route " + quote(route.name) +
-                              " leads nowhere: it needs upstream, redirect or respond"});
+                              " leads nowhere: it needs upstream, split, redirect or respond"});
   }
   std::sort(targets.begin(), targets.end(), [&](std::string_view left, std::string_view right) {
     return table.position_of(left) < table.position_of(right);
   });
   for (std::size_t index = 1; index < targets.size(); ++index) {
-    table.report(targets[index], {"a route leads to one of upstream, redirect and respond; this one has " +
-                                  quote(targets.front()) + " already"});
+    table.report(targets[index],
+                 {"a route leads to one of upstream, split, redirect and respond; this one has " +
+                  quote(targets.front()) + " already"});
   }
 }
 

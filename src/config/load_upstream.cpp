@@ -35,8 +35,10 @@ std::string nearest_hash_key(std::string_view value) {
   return word;
 }
 
-void read_hash_key(TableReader& table, HashKey& hash_key) {
-  const std::optional<Text> text = table.text("hash_key");
+}  // namespace
+
+void read_hash_key(TableReader& table, std::string_view key, HashKey& hash_key) {
+  const std::optional<Text> text = table.text(key);
   if (!text) return;
   for (const auto& [word, kind] : kHashKeys) {
     const bool has_name = word.ends_with(':');
@@ -51,10 +53,12 @@ void read_hash_key(TableReader& table, HashKey& hash_key) {
     return;
   }
   table.context().report(
-      *text, {"\"hash_key\" must be client_ip, path, host, header:NAME, cookie:NAME or query:NAME; not " +
+      *text, {quote(key) + " must be client_ip, path, host, header:NAME, cookie:NAME or query:NAME; not " +
                   quote(text->value),
               nearest_hash_key(text->value)});
 }
+
+namespace {
 
 /// 0, or at least 1: no server can take less than the mean if all requests are to be served.
 void read_hash_load_factor(TableReader& table, double& factor) {
@@ -90,7 +94,7 @@ void read_upstream(TableReader& table, Upstream& upstream) {
                          {"random_two", Balance::random_two},
                          {"least_time", {}},
                          {"hash", Balance::hash}});
-  read_hash_key(table, upstream.hash_key);
+  read_hash_key(table, "hash_key", upstream.hash_key);
   read_hash_load_factor(table, upstream.hash_load_factor);
   table.table("discover", [&](TableReader& inner) {
     read_discover(inner, upstream.discover.emplace(), table.has("servers"));

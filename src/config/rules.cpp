@@ -207,6 +207,11 @@ std::optional<Fault> check_field_value(std::string_view value) {
   return {};
 }
 
+std::optional<Fault> check_cookie_name(std::string_view value) {
+  if (value.empty() || is_token(value)) return {};
+  return Fault{quote(value) + " is not a cookie's name"};
+}
+
 std::optional<Fault> check_redirect_target(std::string_view value) {
   if (value.empty()) return Fault{"a redirect needs somewhere to lead to"};
   if (!all_visible(value)) {

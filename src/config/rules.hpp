@@ -42,6 +42,8 @@ std::optional<Fault> check_server_name(std::string_view value);
 std::optional<Fault> check_host_header(std::string_view value);
 /// RFC 9110 §5.5, ASCII only: no control characters but tab.
 std::optional<Fault> check_field_value(std::string_view value);
+/// RFC 6265 section 4.1.1: a token, or nothing.
+std::optional<Fault> check_cookie_name(std::string_view value);
 /// A redirect's target: not empty, no spaces or control characters.
 std::optional<Fault> check_redirect_target(std::string_view value);
 /// RFC 6750 §2.1: visible ASCII.

@@ -44,6 +44,8 @@ void read_route(TableReader& table, std::size_t number, Route& route, Once& name
 void read_route_match(TableReader& table, Route& route, References& references);
 /// What it makes of the requests that it takes.
 void read_route_rules(TableReader& table, Route& route);
+/// "client_ip", "header:NAME" and so on.
+void read_hash_key(TableReader& table, std::string_view key, HashKey& hash_key);
 void read_upstream(TableReader& table, Upstream& upstream);
 void read_servers(TableReader& table, std::vector<Server>& servers, bool may_be_empty);
 void read_discover(TableReader& table, Discover& discover, bool has_servers);

@@ -86,6 +86,11 @@ std::string explanation_text(const Json& answer) {
   std::string out = fmt::format("listener {} on {}\n", text(listener, "name"), addresses);
   if (const std::string path = text(answer, "path"); !path.empty()) out += "path " + path + "\n";
   out += routes_text(answer);
+  if (const Json split = answer.value("split", Json()); split.is_object()) {
+    out += fmt::format("split by {}\n", text(split, "by"));
+    for (const Json& part : split.value("parts", Json::array()))
+      out += fmt::format("     {}: weight {}\n", text(part, "upstream"), part.value("weight", 0));
+  }
   if (answer.contains("upstream") && answer["upstream"].is_object()) out += upstream_text(answer["upstream"]);
   if (answer.contains("sent") && answer["sent"].is_string()) {
     out += "the server gets\n";

@@ -20,7 +20,7 @@ Exchange::Exchange(ClientConnection& client, http::StreamWriter& client_writer)
       client_writer_(client_writer),
       begun_ns_(worker_.loop().now_ns()),
       upstream_(Snapshot::no_upstream),
-      route_(static_cast<std::uint32_t>(snapshot_->metrics().no_route())) {}
+      series_(static_cast<std::uint32_t>(snapshot_->metrics().no_route())) {}
 
 Exchange::~Exchange() {
   AZULB_ASSERT(phase_ == ExchangePhase::done);
@@ -90,13 +90,8 @@ void Exchange::route_request() {
   const Snapshot& snapshot = snapshot_->snapshot();
   const auto route = snapshot.router().match(listener_->index, *request_);
   if (!route) return reply_error(ErrorWord::not_found, "no route for this host and path");
-  route_ = *route;
-  route_counted_ = true;
-  snapshot_->metrics().route(listener_->index, route_).in_flight.add();
-  rules_ = &snapshot.route(route_);
-  if (!rules_->destination) return answer_route(route_);
-  destination_ = &*rules_->destination;
-  upstream_ = destination_->upstream;
+  take_route(*route);
+  if (destination_ == nullptr) return answer_route(route_);
   if (net::TimerList* const timeout = snapshot_->route_timeout(route_)) timeout->start(deadline_);
   if (request_->info.body == http::BodyKind::length && body_too_large(request_->info.content_length)) {
     return reply_error(ErrorWord::body_too_large);
@@ -108,6 +103,27 @@ void Exchange::route_request() {
   choose_server();
 }
 
+void Exchange::take_route(std::uint32_t route) {
+  route_ = route;
+  rules_ = &snapshot_->snapshot().route(route);
+  if (rules_->destinations.empty()) return count_route(rules_->series);
+  std::size_t part = 0;
+  if (rules_->split) {
+    const RouteSplit::Choice choice = rules_->split->choose(*request_, worker_.random().next());
+    part = choice.part;
+    split_by_chance_ = choice.reason == RouteSplit::Reason::chance;
+  }
+  destination_ = &rules_->destinations[part];
+  upstream_ = destination_->upstream;
+  count_route(destination_->series);
+}
+
+void Exchange::count_route(std::uint32_t series) {
+  series_ = series;
+  route_counted_ = true;
+  snapshot_->metrics().route(listener_->index, series_).in_flight.add();
+}
+
 bool Exchange::may_be_routed_anew() const {
   return attempts_ == 0 && &client_.listener().snapshot() != &*snapshot_;
 }
@@ -115,7 +131,7 @@ bool Exchange::may_be_routed_anew() const {
 void Exchange::route_anew() {
   AZULB_ASSERT(phase_ == ExchangePhase::waiting && may_be_routed_anew());
   stop_waiting();
-  snapshot_->metrics().route(listener_->index, route_).in_flight.subtract();
+  snapshot_->metrics().route(listener_->index, series_).in_flight.subtract();
   route_counted_ = false;
   snapshot_ = SnapshotUse(client_.listener().snapshot());
   listener_ = &client_.listener().rules();
@@ -123,7 +139,8 @@ void Exchange::route_anew() {
   rules_ = nullptr;
   destination_ = nullptr;
   upstream_ = Snapshot::no_upstream;
-  route_ = static_cast<std::uint32_t>(snapshot_->metrics().no_route());
+  series_ = static_cast<std::uint32_t>(snapshot_->metrics().no_route());
+  split_by_chance_ = false;
   route_request();
 }
 
@@ -189,7 +206,7 @@ void Exchange::finish(ErrorWord error) {
   release_retry_budget();
   enter(ExchangePhase::done);
   const std::int64_t now_ns = worker_.loop().now_ns();
-  RouteMetrics& metrics = snapshot_->metrics().route(listener_->index, route_);
+  RouteMetrics& metrics = snapshot_->metrics().route(listener_->index, series_);
   if (route_counted_) metrics.in_flight.subtract();
   const int status = status_ != 0 ? status_ : default_status(error);
   metrics.requests.add(status);

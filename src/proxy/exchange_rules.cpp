@@ -12,7 +12,7 @@ bool Exchange::body_too_large(std::uint64_t size_bytes) const {
 }
 
 std::span<const http::Field> Exchange::apply_response_rules(std::span<http::Field> fields, int status) {
-  if (rules_ == nullptr || rules_->response_headers.empty()) return {};
+  if (rules_ == nullptr || (rules_->response_headers.empty() && !split_by_chance_)) return {};
   HeaderFacts facts{.request = *request_,
                     .listener = listener_->config.name,
                     .route = rules_->config->name,
@@ -24,7 +24,14 @@ std::span<const http::Field> Exchange::apply_response_rules(std::span<http::Fiel
     facts.upstream = upstream.config->name;
     if (attempts_ > 0) facts.server = upstream.state->server(last_server_).name();
   }
-  return rules_->response_headers.apply(fields, facts, worker_.header_scratch());
+  HeaderScratch& scratch = worker_.header_scratch();
+  rules_->response_headers.apply(fields, facts, scratch);
+  if (split_by_chance_) {
+    const auto part = static_cast<std::size_t>(destination_ - rules_->destinations.data());
+    const std::string_view cookie = rules_->split->set_cookie(part, request_->forwarded.proto == "https");
+    if (!cookie.empty()) scratch.fields.push_back(http::make_field("Set-Cookie", cookie));
+  }
+  return scratch.fields;
 }
 
 /// The route's time is over, whatever the phase; a tunnel has none.

@@ -220,8 +220,10 @@ base::Result<Explanation> explain(const Snapshot& snapshot, const AskedRequest& 
   const std::uint32_t route = *found.routes.match;
   found.routes.routes.resize(route + 1);
   const RouteRules& rules = snapshot.route(route);
-  if (rules.destination) {
-    explain_upstream(snapshot.upstream(rules.destination->upstream), request, rules,
+  if (!rules.destinations.empty()) {
+    if (rules.split) found.split = rules.split->choose(request, 0);
+    const Destination& destination = rules.destinations[found.split ? found.split->part : 0];
+    explain_upstream(snapshot.upstream(destination.upstream), request, rules,
                      config.listeners[*listener].name, found);
   } else {
     explain_own_answer(config.routes[route], config.listeners[*listener], request, found);

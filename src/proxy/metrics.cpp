@@ -39,8 +39,11 @@ MetricLabels MetricLabels::from(const config::Config& config) {
   MetricLabels labels;
   for (const config::Listener& listener : config.listeners)
     labels.listeners.push_back(listener.name);
-  for (const config::Route& route : config.routes)
-    labels.routes.push_back({route.name, route.upstream});
+  for (const config::Route& route : config.routes) {
+    for (const config::SplitTarget& target : route.split)
+      labels.routes.push_back({route.name, target.upstream});
+    if (route.split.empty()) labels.routes.push_back({route.name, route.upstream});
+  }
   for (const config::Upstream& upstream : config.upstreams) {
     Upstream& named = labels.upstreams.emplace_back();
     named.name = upstream.name;

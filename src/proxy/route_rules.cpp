@@ -41,15 +41,22 @@ void PathRewrite::apply(std::string_view path, http::RequestHeadOut& out) const 
   out.path_prefix = add_;
 }
 
-RouteRules::RouteRules(const config::Route& route, const config::Config& whole,
+RouteRules::RouteRules(const config::Route& route, const config::Config& whole, std::uint32_t first_series,
                        const FindUpstream& find_upstream)
     : config(&route),
+      series(first_series),
       path(route.strip_prefix, route.add_prefix),
       request_headers(route.request_headers),
       response_headers(route.response_headers) {
-  if (route.upstream.empty()) return;
-  const std::uint32_t index = find_upstream(route.upstream);
-  destination = destination_of(route, whole.upstreams[index], index);
+  const auto lead_to = [&](const std::string& name) {
+    const std::uint32_t index = find_upstream(name);
+    destinations.push_back(destination_of(route, whole.upstreams[index], index));
+    destinations.back().series = series + static_cast<std::uint32_t>(destinations.size() - 1);
+  };
+  if (!route.upstream.empty()) lead_to(route.upstream);
+  for (const config::SplitTarget& target : route.split)
+    lead_to(target.upstream);
+  if (!route.split.empty()) split.emplace(route);
 }
 
 }  // namespace azulb::proxy

@@ -1,5 +1,6 @@
 #include "azulb/proxy/snapshot.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -109,9 +110,12 @@ void Snapshot::compile_routes() {
   for (const auto& upstream : upstreams_)
     upstream_indices_.emplace(upstream->config->name, upstream->index);
   routes_.reserve(config_.routes.size());
-  for (const config::Route& route : config_.routes)
-    routes_.emplace_back(route, config_,
+  std::uint32_t series = 0;
+  for (const config::Route& route : config_.routes) {
+    routes_.emplace_back(route, config_, series,
                          [this](const std::string& name) { return upstream_indices_.at(name); });
+    series += static_cast<std::uint32_t>(std::max<std::size_t>(routes_.back().destinations.size(), 1));
+  }
 }
 
 void Snapshot::link(const Snapshot* earlier) {

@@ -175,6 +175,23 @@ struct RouteLimit {
   bool operator==(const RouteLimit&) const = default;
 };
 
+enum class HashKeyKind { client_ip, path, host, header, cookie, query };
+
+struct HashKey {
+  HashKeyKind kind = HashKeyKind::client_ip;
+  std::string name;  // for header, cookie and query
+
+  bool operator==(const HashKey&) const = default;
+};
+
+/// One of the upstreams that a route's requests are divided among.
+struct SplitTarget {
+  std::string upstream;
+  unsigned weight = 1;  // 0: only for those who have its cookie
+
+  bool operator==(const SplitTarget&) const = default;
+};
+
 struct Route {
   std::string name;                   // as written, else "route-N" with N counted from 1
   std::vector<std::string> listener;  // names; empty = all
@@ -185,10 +202,13 @@ struct Route {
   std::vector<std::string> methods;   // empty = any
   TextPairs match_headers;            // each one must be there
   TextPairs match_query;
-  // Exactly one of these three:
-  std::string upstream;  // empty = not used
+  // Exactly one of these four:
+  std::string upstream;            // empty = not used
+  std::vector<SplitTarget> split;  // empty = not used
   std::optional<Redirect> redirect;
   std::optional<Respond> respond;
+  std::optional<HashKey> split_key;
+  std::string split_cookie;  // a name; empty = none
   std::string strip_prefix;  // empty = nothing
   std::string add_prefix;
   HeaderRules request_headers;
@@ -204,15 +224,6 @@ enum class Balance { round_robin, least_connections, random_two, hash };
 
 /// What servers are spoken to in.
 enum class Protocol { http1, http2 };
-
-enum class HashKeyKind { client_ip, path, host, header, cookie, query };
-
-struct HashKey {
-  HashKeyKind kind = HashKeyKind::client_ip;
-  std::string name;  // for header, cookie and query
-
-  bool operator==(const HashKey&) const = default;
-};
 
 struct Server {
   std::string name;  // as written, else the address's text; unique within its upstream

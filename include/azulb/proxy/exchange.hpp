@@ -109,6 +109,8 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
     phase_ = phase;
   }
   void route_request();
+  void take_route(std::uint32_t route);
+  void count_route(std::uint32_t series);
   void answer_route(std::uint32_t route);
   void answer_plain_client();
   void answer_redirect(const config::Redirect& redirect);
@@ -194,7 +196,8 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   std::uint64_t received_bytes_ = 0;   // of the request, head and body
   std::uint64_t body_sent_bytes_ = 0;  // of the response, without framing
   std::uint32_t upstream_;
-  std::uint32_t route_;
+  std::uint32_t route_ = 0;  // if there are rules_
+  std::uint32_t series_;     // of the metrics
   std::uint32_t last_server_ = UINT32_MAX;
   http::WebSocketFrames client_frames_;  // of a WebSocket: what passes from the client
   http::WebSocketFrames server_frames_;
@@ -212,6 +215,7 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   bool client_ended_ : 1 = false;  // of a tunnel
   bool server_ended_ : 1 = false;
   bool route_counted_ : 1 = false;
+  bool split_by_chance_ : 1 = false;  // and the client is to keep to it
   bool tunnel_ : 1 = false;
   bool websocket_ : 1 = false;  // of a tunnel
 };

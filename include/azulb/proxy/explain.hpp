@@ -34,6 +34,7 @@ struct Explanation {
   std::string path;            // in the normal form, which is matched and forwarded
   Router::Explanation routes;  // of the route that it takes and those before; all, if it takes none
   std::string location;        // of a redirect
+  std::optional<RouteSplit::Choice> split;  // of a route that is split; by chance: one that it might get
   std::optional<std::uint32_t> upstream;
   std::string hash_value;  // what the upstream's hash_key selects; for policy hash
   std::vector<ExplainedServer> servers;

@@ -42,7 +42,7 @@ struct MetricLabels {
   };
 
   std::vector<std::string> listeners;
-  std::vector<Route> routes;
+  std::vector<Route> routes;  // a route that is split has one series for each of its upstreams, in a row
   std::vector<Upstream> upstreams;
 
   MetricsShape shape() const;

@@ -12,6 +12,7 @@
 #include "azulb/config/config.hpp"
 #include "azulb/http/head_writer.hpp"
 #include "azulb/proxy/header_rules.hpp"
+#include "azulb/proxy/route_split.hpp"
 
 namespace azulb::proxy {
 
@@ -20,6 +21,7 @@ struct Destination {
   std::uint32_t upstream = 0;
   balance::RetrySettings retry;    // the upstream's, but for what the route wants otherwise
   std::uint64_t replay_bytes = 0;  // of a request's body that are kept for another try
+  std::uint32_t series = 0;        // of the metrics, see MetricLabels::routes
 };
 
 /// Strips and adds prefixes. Both are in the normal form of paths, without a slash at the end.
@@ -40,11 +42,14 @@ class PathRewrite {
 
 struct RouteRules {
   using FindUpstream = std::function<std::uint32_t(const std::string& name)>;
-  /// `find_upstream` knows all that the configuration names.
-  RouteRules(const config::Route& route, const config::Config& whole, const FindUpstream& find_upstream);
+  /// `find_upstream` knows all that the configuration names. `series`: of its first destination.
+  RouteRules(const config::Route& route, const config::Config& whole, std::uint32_t series,
+             const FindUpstream& find_upstream);
 
   const config::Route* config;
-  std::optional<Destination> destination;  // nothing: answered by azulb itself
+  std::uint32_t series;
+  std::vector<Destination> destinations;  // none: answered by azulb itself; several: split
+  std::optional<RouteSplit> split;
   PathRewrite path;
   HeaderRules request_headers;
   HeaderRules response_headers;

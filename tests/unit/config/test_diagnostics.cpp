@@ -115,14 +115,15 @@ TEST_CASE("malformed durations, sizes and choices are refused") {
 }
 
 TEST_CASE("what is agreed but not built is refused even at its default") {
-  check_cases({{"[[route]]\nsplit = []", "4:1 route[1].split: \"split\" is not supported yet"},
-               {"[[route]]\nupstream = 'app'\nrate_limit = {}",
-                "5:1 route[1].rate_limit: \"rate_limit\" is not supported yet"},
-               {"upstream.app.balance = 'least_time'",
-                "3:24 upstream.app.balance: \"least_time\" is not supported yet"},
-               {"upstream.app.sticky = {}", "3:14 upstream.app.sticky: \"sticky\" is not supported yet"},
-               {"route = [{ respond = {} }]\nupstream.b.servers = [{ address = 'a:1', backup = false }]",
-                "4:42 upstream.b.servers[1].backup: \"backup\" is not supported yet"}});
+  check_cases(
+      {{"[[route]]\nupstream = 'app'\nmirror = ''", "5:1 route[1].mirror: \"mirror\" is not supported yet"},
+       {"[[route]]\nupstream = 'app'\nrate_limit = {}",
+        "5:1 route[1].rate_limit: \"rate_limit\" is not supported yet"},
+       {"upstream.app.balance = 'least_time'",
+        "3:24 upstream.app.balance: \"least_time\" is not supported yet"},
+       {"upstream.app.sticky = {}", "3:14 upstream.app.sticky: \"sticky\" is not supported yet"},
+       {"route = [{ respond = {} }]\nupstream.b.servers = [{ address = 'a:1', backup = false }]",
+        "4:42 upstream.b.servers[1].backup: \"backup\" is not supported yet"}});
 }
 
 TEST_CASE("the environment's faults are shown at the variable") {
@@ -196,9 +197,10 @@ TEST_CASE("a route leads to one place that exists") {
        {"[[route]]\nlistener = ['htp']\nrespond = {}",
         "4:13 route[1].listener[1]: there is no listener \"htp\" [http]"},
        {"[[route]]\nname = 'n'",
-        "3:1 route[1].upstream: the route \"n\" leads nowhere: it needs upstream, redirect or respond"},
+        "3:1 route[1].upstream: the route \"n\" leads nowhere: it needs upstream, split, redirect or "
+        "respond"},
        {"[[route]]\nrespond = {}\nupstream = 'app'",
-        "5:1 route[1].upstream: a route leads to one of upstream, redirect and respond; this one has "
+        "5:1 route[1].upstream: a route leads to one of upstream, split, redirect and respond; this one has "
         "\"respond\" already"},
        {"[[route]]\npath_prefix = '/'\npath = '/'\nrespond = {}",
         "5:1 route[1].path: a route has at most one of path, path_prefix and path_regex"},
@@ -421,6 +423,22 @@ TEST_CASE("a route's rules are ones that can be kept") {
   CHECK(in_route("request_headers = { set = { A = '{status}' } }").find("there is no variable {status}") !=
         std::string::npos);
   CHECK(in_route("response_headers = { set = { A = \"a\\r\\nb\" } }").find("control characters") !=
+        std::string::npos);
+  CHECK(in_route("split_cookie = 'a'").find("only for a route with split") != std::string::npos);
+  const auto in_split = [](const std::string& line) {
+    return only_fault(std::string(kLeast) + "[[route]]\n" + line);
+  };
+  CHECK(in_split("split = []").find("a split needs an upstream with a weight") != std::string::npos);
+  CHECK(in_split("split = [{ upstream = 'app', weight = 0 }]").find("with a weight") != std::string::npos);
+  CHECK(in_split("split = [{ upstream = 'ap' }]").find("there is no upstream \"ap\"") != std::string::npos);
+  CHECK(in_split("split = [{ weight = 1 }]").find("needs an upstream") != std::string::npos);
+  CHECK(in_split("split = [{ upstream = 'app' }, { upstream = 'app' }]").find("occurs twice") !=
+        std::string::npos);
+  CHECK(in_split("split = [{ upstream = 'app' }]\nsplit_key = 'host:x'").find("\"split_key\" must be") !=
+        std::string::npos);
+  CHECK(in_split("split = [{ upstream = 'app' }]\nsplit_cookie = 'a b'").find("is not a cookie's name") !=
+        std::string::npos);
+  CHECK(in_split("split = [{ upstream = 'app' }]\nupstream = 'app'").find("leads to one of") !=
         std::string::npos);
   CHECK(in_route("strip_prefix = 'api'").find("begins with") != std::string::npos);
   CHECK(in_route("retry = { budget = 1.0 }").find("is the upstream's") != std::string::npos);

@@ -11,9 +11,11 @@ Invocation Invocation::current(int argument_count, char** arguments) {
   Invocation invocation;
   invocation.arguments.assign(arguments, arguments + argument_count);
   // getauxval(3): the path given to execve(2), whatever the first argument says.
-  const auto* const path = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): it is how the kernel hands down pointers
+  const auto* const given = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
+  const std::string path = given == nullptr ? "/proc/self/exe" : given;
   std::error_code error;
-  const auto absolute = std::filesystem::absolute(path == nullptr ? "/proc/self/exe" : path, error);
+  const auto absolute = std::filesystem::absolute(path, error);
   invocation.program = error ? path : absolute.string();
   return invocation;
 }

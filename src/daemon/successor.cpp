@@ -46,6 +46,7 @@ std::vector<std::string> environment_with(const Handover& handover) {
 /// As execve(2) wants them; they point into `texts`.
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> result;
+  result.reserve(texts.size() + 1);
   for (std::string& text : texts)
     result.push_back(text.data());
   result.push_back(nullptr);

@@ -148,6 +148,7 @@ def test_a_listener_that_keeps_its_address_keeps_its_socket(azulb, scripted):
         text = subprocess.run(["ss", "-ltneH", f"sport = :{proxy.port}"], stdout=subprocess.PIPE, text=True).stdout
         return set(re.findall(r"ino:(\d+)", text))
 
+    proxy.admin("/healthz")  # is answered once all of them listen
     before = sockets()
     assert len(before) == 2
     report = proxy.reload({"listener": {"http": {"timeout": {"keepalive": "5s"}, "backlog": 100}}})

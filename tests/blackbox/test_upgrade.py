@@ -27,6 +27,7 @@ from test_reload import refused
 
 def listening(proxy, port=None):
     """The sockets that listen there, by their inodes."""
+    proxy.admin("/healthz")  # is answered once all do
     command = ["ss", "-ltneH", f"sport = :{port or proxy.port}"]
     text = subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout
     return set(re.findall(r"ino:(\d+)", text))

@@ -1,6 +1,7 @@
 #include "azulb/http/field.hpp"
 
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "azulb/http/bytes.hpp"
@@ -109,6 +110,63 @@ constexpr std::array<std::uint8_t, slot_count> make_slots() {
 }
 constexpr std::array<std::uint8_t, slot_count> slots = make_slots();  // index into names + 1; 0 = empty
 
+constexpr std::size_t folded_size = sizeof(FoldedName);
+
+constexpr std::uint64_t word_of(std::string_view bytes) {
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const std::size_t place = std::endian::native == std::endian::little ? i : sizeof word - 1 - i;
+    word |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (place * 8);
+  }
+  return word;
+}
+
+constexpr FoldedName folded(std::string_view lower) {
+  constexpr std::size_t half = folded_size / 2;
+  return lower.size() <= half ? FoldedName{word_of(lower), 0}
+                              : FoldedName{word_of(lower.substr(0, half)), word_of(lower.substr(half))};
+}
+
+/// The upper eight bits of a product depend on all others.
+constexpr std::size_t folded_slot(FoldedName name, std::uint64_t factor) {
+  return ((name.first + name.second) * factor) >> 56U;
+}
+
+constexpr bool folded_collides(std::uint64_t factor) {
+  std::array<bool, slot_count> used{};
+  for (const Name& name : names) {
+    if (name.lower.size() > folded_size) continue;
+    bool& slot = used[folded_slot(folded(name.lower), factor)];
+    if (slot) return true;
+    slot = true;
+  }
+  return false;
+}
+
+constexpr std::uint64_t find_folded_factor() {
+  std::uint64_t factor = 0x9E3779B97F4A7C15;  // odd, its bits well mixed
+  while (folded_collides(factor))
+    factor += 2;
+  return factor;
+}
+constexpr std::uint64_t folded_factor = find_folded_factor();
+
+struct FoldedEntry {
+  FoldedName name;
+  FieldId id;
+};
+
+constexpr std::array<FoldedEntry, slot_count> make_folded_entries() {
+  std::array<FoldedEntry, slot_count> entries{};
+  for (const Name& name : names) {
+    if (name.lower.size() > folded_size) continue;
+    const FoldedName form = folded(name.lower);
+    entries[folded_slot(form, folded_factor)] = {form, name.id};
+  }
+  return entries;
+}
+constexpr std::array<FoldedEntry, slot_count> folded_entries = make_folded_entries();
+
 template <typename Word>
 bool equal_word(const char* text, const char* lower) {
   Word left;
@@ -185,6 +243,13 @@ FieldId id_with_underscores(std::string_view name) {
 FieldId field_id(std::string_view name) {
   const FieldId id = listed_id(name);
   return id != FieldId::other ? id : unlisted_id(name);
+}
+
+FieldId field_id(std::string_view name, FoldedName folded) {
+  const FoldedEntry& entry = folded_entries[folded_slot(folded, folded_factor)];
+  if (entry.name.first == folded.first && entry.name.second == folded.second) return entry.id;
+  // Without "_" and not in the table: what is left is X-Forwarded-anything and X-SSL-Client-anything.
+  return fold(name.front()) == 'x' ? unlisted_id(name) : FieldId::other;
 }
 
 bool equal_ignore_case(std::string_view left, std::string_view right) {

@@ -58,13 +58,32 @@ bool begins_with(const char* at, const char* end, const char (&two_bytes)[3]) {
   return end - at >= 2 && std::memcmp(at, two_bytes, 2) == 0;
 }
 
+struct FieldName {
+  const char* end;
+  http::FieldId id;
+};
+
+/// The name at `at`, and what it is. Its end is `at` when none stands there.
+FieldName take_name(const char* at, const char* end) {
+#ifdef __SSE2__
+  if (end - at > 16) {
+    const UsualBytes bytes(at);
+    const char* const name_end = at + bytes.count;
+    if (*name_end == ':' && bytes.count > 0)
+      return {name_end, http::field_id({at, bytes.count}, bytes.folded())};
+  }
+#endif
+  const char* const name_end = skip_token(at, end);
+  return {name_end, http::field_id({at, static_cast<std::size_t>(name_end - at)})};
+}
+
 /// Pushes the fields of the lines from `at` on that are whole and as nearly all lines are, "Name: value" CRLF
 /// without more blanks, up to `most`. Returns where they end: what stands there, right or wrong, is for
 /// FieldSection::parse. Apart from it, for the sake of its registers.
 [[gnu::noinline]] const char* take_usual_lines(const char* at, const char* end, std::size_t most,
                                                http::FieldList& fields) {
   for (; most > 0 && at < end && *at != '\r'; --most) {
-    const char* const name_end = skip_token(at, end);
+    const auto [name_end, id] = take_name(at, end);
     if (name_end == at || !begins_with(name_end, end, ": ")) break;
     const char* const value = name_end + 2;
     const char* const value_end = skip_value(value, end);
@@ -72,7 +91,6 @@ bool begins_with(const char* at, const char* end, const char (&two_bytes)[3]) {
     if (begins_or_ends_blank(value, value_end)) break;
     const std::string_view name{at, static_cast<std::size_t>(name_end - at)};
     const std::string_view text{value, static_cast<std::size_t>(value_end - value)};
-    const http::FieldId id = http::field_id(name);
     if (frames(id) && text.find('\t') != std::string_view::npos) break;
     fields.push({.name = name, .value = text, .id = id, .verbatim = true});
     at = value_end + 2;

@@ -86,7 +86,32 @@ ParseStatus HeadParser::parse_response(std::string_view bytes, const HeadLimits&
   return ParseStatus::complete;
 }
 
+bool HeadParser::take_usual_request_line(const char* base, std::size_t size, const HeadLimits& limits) {
+  constexpr std::string_view rest = " HTTP/1.1\r\n";
+  const char* const end = base + std::min(size, limits.start_line_bytes + 1);
+  const char* const method_end = skip_token(base, end);
+  if (method_end == base || method_end == end || *method_end != ' ') return false;
+  const char* const target = method_end + 1;
+  const char* const target_end = skip_target(target, end);
+  if (target_end == target || static_cast<std::size_t>(end - target_end) < rest.size()) return false;
+  if (std::memcmp(target_end, rest.data(), rest.size()) != 0) return false;
+  const auto offset = [base](const char* place) { return static_cast<std::uint32_t>(place - base); };
+  first_end_ = offset(method_end);
+  second_begin_ = offset(target);
+  second_end_ = offset(target_end);
+  version_minor_ = 1;
+  begin_fields(offset(target_end) + static_cast<std::uint32_t>(rest.size()));
+  return true;
+}
+
+void HeadParser::begin_fields(std::uint32_t position) {
+  position_ = position;
+  section_.reset(position);
+  state_ = State::fields;
+}
+
 ParseStatus HeadParser::request_line(const char* base, std::size_t size, const HeadLimits& limits) {
+  if (position_ == 0 && take_usual_request_line(base, size, limits)) return ParseStatus::complete;
   const char* at = base + position_;
   const char* end = base + size;
   // As far as a line within the limit, with its CR, can reach; bytes past it must not change the verdict.
@@ -153,10 +178,7 @@ ParseStatus HeadParser::request_line(const char* base, std::size_t size, const H
 
       case State::line_lf:
         if (*at != '\n') return fail(Defect::bare_cr);
-        ++at;
-        position_ = offset(at);
-        section_.reset(position_);
-        state_ = State::fields;
+        begin_fields(offset(at) + 1);
         return ParseStatus::complete;
 
       case State::status:
@@ -170,7 +192,27 @@ ParseStatus HeadParser::request_line(const char* base, std::size_t size, const H
   return too_long ? fail(Defect::request_line_too_long) : ParseStatus::need_more;
 }
 
+bool HeadParser::take_usual_status_line(const char* base, std::size_t size, const HeadLimits& limits) {
+  constexpr std::string_view version = "HTTP/1.1 ";
+  constexpr std::size_t reason_at = status_pattern.size();
+  const std::size_t most = std::min(size, limits.start_line_bytes + 1);
+  if (most < reason_at + 2 || std::memcmp(base, version.data(), version.size()) != 0) return false;
+  const auto digit = [&](std::size_t at) { return static_cast<unsigned>(base[version.size() + at] - '0'); };
+  const unsigned hundreds = digit(0);
+  if (hundreds - 1 > 4 || digit(1) > 9 || digit(2) > 9 || base[reason_at - 1] != ' ') return false;
+  const char* const end = base + most;
+  const char* const reason_end = skip_value(base + reason_at, end);
+  if (end - reason_end < 2 || reason_end[0] != '\r' || reason_end[1] != '\n') return false;
+  status_ = static_cast<std::uint16_t>(hundreds * 100 + digit(1) * 10 + digit(2));
+  version_minor_ = 1;
+  second_begin_ = reason_at;
+  second_end_ = static_cast<std::uint32_t>(reason_end - base);
+  begin_fields(second_end_ + 2);
+  return true;
+}
+
 ParseStatus HeadParser::status_line(const char* base, std::size_t size, const HeadLimits& limits) {
+  if (position_ == 0 && take_usual_status_line(base, size, limits)) return ParseStatus::complete;
   const char* at = base + position_;
   const char* end = base + std::min(size, limits.start_line_bytes + 1);
   const auto offset = [base](const char* place) { return static_cast<std::uint32_t>(place - base); };
@@ -205,9 +247,7 @@ ParseStatus HeadParser::status_line(const char* base, std::size_t size, const He
   }
   if (position_ == size) return ParseStatus::need_more;
   if (*at != '\n') return fail(Defect::bare_cr);
-  ++position_;
-  section_.reset(position_);
-  state_ = State::fields;
+  begin_fields(position_ + 1);
   return ParseStatus::complete;
 }
 

@@ -1,8 +1,13 @@
 // Finds the first byte that ends a run of harmless ones, 16 at a time where the CPU has SSE2.
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
 #include "azulb/http/bytes.hpp"
 #include "azulb/http/defect.hpp"
+#include "azulb/http/field.hpp"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -10,13 +15,16 @@
 
 namespace azulb::http1 {
 
-/// The first byte in [at, end) that is not a tchar, else end.
-inline const char* skip_token(const char* at, const char* end) {
 #ifdef __SSE2__
-  // Most names are letters, digits and "-", and shorter than 16: one step. The table judges what ends it.
-  if (end - at >= 16) {
+/// The next 16 bytes, their letters in lower case, and how many from the first on are letters, digits and
+/// "-".
+struct UsualBytes {
+  __m128i lower;
+  std::size_t count;
+
+  explicit UsualBytes(const char* at) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    const __m128i lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+    lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
     // Moved so that `last` becomes 127, of the signed bytes only those from `first` on are above the rest.
     const auto between = [](__m128i value, char first, char last) {
       const __m128i moved = _mm_add_epi8(value, _mm_set1_epi8(static_cast<char>(127 - last)));
@@ -26,8 +34,26 @@ inline const char* skip_token(const char* at, const char* end) {
         _mm_or_si128(between(lower, 'a', 'z'),
                      _mm_or_si128(between(bytes, '0', '9'), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-'))));
     const auto others = static_cast<unsigned>(_mm_movemask_epi8(usual)) ^ 0xFFFFU;
-    at += others == 0 ? 16 : __builtin_ctz(others);
+    count = static_cast<std::size_t>(__builtin_ctz(others | 0x10000U));
   }
+
+  /// Of the `count` bytes; "-" and digits have the bit of lower case already.
+  http::FoldedName folded() const {
+    static constexpr std::array<unsigned char, 32> ones = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+                                                           0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+    const __m128i mask = _mm_loadu_si128(reinterpret_cast<const __m128i*>(ones.data() + (16 - count)));
+    const __m128i name = _mm_and_si128(lower, mask);
+    return {static_cast<std::uint64_t>(_mm_cvtsi128_si64(name)),
+            static_cast<std::uint64_t>(_mm_cvtsi128_si64(_mm_unpackhi_epi64(name, name)))};
+  }
+};
+#endif
+
+/// The first byte in [at, end) that is not a tchar, else end.
+inline const char* skip_token(const char* at, const char* end) {
+#ifdef __SSE2__
+  // Most names are letters, digits and "-", and shorter than 16: one step. The table judges what ends it.
+  if (end - at >= 16) at += UsualBytes(at).count;
 #endif
   while (at < end && http::is_byte(*at, http::class_token))
     ++at;

@@ -74,6 +74,16 @@ static_assert(static_cast<unsigned>(FieldId::count_) <= 64);
 /// Recognises a name, case-insensitively. Costs a few nanoseconds.
 FieldId field_id(std::string_view name);
 
+/// A name of up to 16 bytes in two words, lower case, zeros behind its end: what a scanner that looks at 16
+/// bytes at a time has at hand. In memory order.
+struct FoldedName {
+  std::uint64_t first;
+  std::uint64_t second;
+};
+
+/// The same for a name of letters, digits and "-" whose folded form is known; in half the time.
+FieldId field_id(std::string_view name, FoldedName folded);
+
 /// A set of FieldIds in one word.
 constexpr std::uint64_t id_bit(FieldId id) {
   return std::uint64_t{1} << static_cast<unsigned>(id);

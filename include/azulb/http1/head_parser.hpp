@@ -67,6 +67,11 @@ class HeadParser {
 
   ParseStatus request_line(const char* base, std::size_t size, const HeadLimits& limits);
   ParseStatus status_line(const char* base, std::size_t size, const HeadLimits& limits);
+  /// A whole line of HTTP/1.1 without fault, as nearly all are, in one go. False, with nothing changed, for
+  /// any other: then the states above say what it is.
+  bool take_usual_request_line(const char* base, std::size_t size, const HeadLimits& limits);
+  bool take_usual_status_line(const char* base, std::size_t size, const HeadLimits& limits);
+  void begin_fields(std::uint32_t position);
   ParseStatus fields(const char* base, std::size_t size, const HeadLimits& limits, http::FieldList& fields);
   ParseStatus fail(http::Defect defect) {
     defect_ = defect;

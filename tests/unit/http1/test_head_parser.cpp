@@ -325,6 +325,62 @@ TEST_CASE("Field names are recognised in any case, and twins with underscores as
   CHECK(field_id("") == FieldId::other);
 }
 
+TEST_CASE("A field is recognised in a head as it is by its name alone") {
+  const std::vector<std::string> names = {"Host",
+                                          "hOST",
+                                          "TE",
+                                          "Te",
+                                          "Date",
+                                          "date",
+                                          "Dates",
+                                          "H",
+                                          "Ho",
+                                          "Hosts",
+                                          "Age",
+                                          "Range",
+                                          "X-Request-ID",
+                                          "x-real-ip",
+                                          "X-Forwarded-For",
+                                          "x-forwarded-foo",
+                                          "X-Forwarded-",
+                                          "X-SSL-Client-A",
+                                          "X-SSL-Client-S-DN",
+                                          "x-ssl-clientele",
+                                          "X-Client-IP",
+                                          "X",
+                                          "x-y",
+                                          "Remote-Addr",
+                                          "REMOTE_ADDR",
+                                          "Content_Type",
+                                          "X_Real_IP",
+                                          "Content-Length",
+                                          "Content-Encoding",
+                                          "Content-Type",
+                                          "Transfer-Encoding",
+                                          "Accept-Encoding",
+                                          "Accept",
+                                          "Sec-WebSocket-Key",
+                                          "WWW-Authenticate",
+                                          "Proxy-Connection",
+                                          "Max-Forwards",
+                                          "!#$%&'*+.^_`|~",
+                                          "1",
+                                          "h0st"};
+  for (const std::string& name : names) {
+    CAPTURE(name);
+    // With bytes behind it, and as the last of the head.
+    for (const std::string rest : {"\r\nBehind: it, so that sixteen bytes can be looked at\r\n", "\r\n"}) {
+      const std::string bytes = "HTTP/1.1 200 OK\r\n" + name + ": 1" + rest + "\r\n";
+      FieldList fields(4);
+      ResponseHead head;
+      HeadParser parser;
+      REQUIRE(parser.parse_response(bytes, HeadLimits{}, fields, head) == ParseStatus::complete);
+      CHECK(head.fields[0].name == name);
+      CHECK(head.fields[0].id == azulb::http::field_id(name));
+    }
+  }
+}
+
 TEST_CASE("A response head is read") {
   const std::string bytes = "HTTP/1.1 404 Not Found\r\nServer: x\r\n\r\nrest";
   for (std::size_t split = 0; split < bytes.size() - 4; ++split) {

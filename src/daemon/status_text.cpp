@@ -125,8 +125,10 @@ std::string status_text(const Json& state, bool colour) {
                    Colour::bad, colour);
   for (const Json& listener : state.value("listeners", Json::array())) {
     std::string addresses;
-    for (const Json& address : listener.value("address", Json::array()))
-      addresses += (addresses.empty() ? "" : ", ") + printable(address.get<std::string>());
+    for (const Json& address : listener.value("address", Json::array())) {
+      if (!addresses.empty()) addresses += ", ";
+      addresses += printable(address.get<std::string>());
+    }
     out += fmt::format("listener {} on {}: {} connections, {} requests so far\n", text(listener, "name"),
                        addresses, number(listener, "connections_active"), number(listener, "requests"));
   }

@@ -302,7 +302,7 @@ TEST_CASE("whether a byte of the request has reached the kernel is known") {
   head.method_name = "GET";
   head.method = http::Method::get;
   f.stream.writer->write_request(
-      {.head = &head, .path = "/", .query = {}, .host = "a", .own = {}, .upgrade = {}});
+      {.head = &head, .path_prefix = {}, .path = "/", .query = {}, .host = "a", .own = {}, .upgrade = {}});
   CHECK(f.codec.nothing_sent());
   f.stream.writer->flush();
   CHECK_FALSE(f.codec.nothing_sent());

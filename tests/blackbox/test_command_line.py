@@ -195,8 +195,6 @@ def test_a_syntax_error_names_its_place(tmp_path):
         '[[upstream.x.servers]]\naddress = "127.0.0.1:1"\nbackup = true\n',
         '[upstream.x]\nservers = ["127.0.0.1:1"]\nslow_start = "5s"\n',
         '[upstream.x]\nservers = ["127.0.0.1:1"]\nbalance = "least_time"\n',
-        '[[route]]\nupstream = "app"\nstrip_prefix = "/a"\n',
-        '[[route]]\nsplit = [{ upstream = "app", weight = 1 }]\n',
     ],
     ids=lambda text: text.strip().split("\n")[0] + " " + text.strip().split("\n")[-1],
 )

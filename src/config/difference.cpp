@@ -134,6 +134,7 @@ void compare_lists(const std::string& what, const std::vector<Named>& before, co
 bool in_another_order(const std::vector<Route>& before, const std::vector<Route>& after) {
   const auto names_of = [](const std::vector<Route>& routes) {
     std::vector<std::string_view> names;
+    names.reserve(routes.size());
     for (const Route& route : routes)
       names.push_back(route.name);
     return names;

@@ -41,15 +41,17 @@ struct TomlFromJson {
   toml::array list_of(const Json& values, int level) {
     toml::array list;
     for (const Json& value : values)
-      convert(value, level + 1, [&](auto&& converted) { list.push_back(std::move(converted)); });
+      convert(value, level + 1,
+              [&](auto&& converted) { list.push_back(std::forward<decltype(converted)>(converted)); });
     return list;
   }
 
   toml::table table_of(const Json& object, int level) {
     toml::table table;
     for (const auto& item : object.items()) {
-      convert(item.value(), level + 1,
-              [&](auto&& converted) { table.insert_or_assign(item.key(), std::move(converted)); });
+      convert(item.value(), level + 1, [&](auto&& converted) {
+        table.insert_or_assign(item.key(), std::forward<decltype(converted)>(converted));
+      });
     }
     return table;
   }
@@ -81,8 +83,9 @@ std::optional<toml::table> parse_json(std::string_view text, Context& context) {
   TomlFromJson converter{context};
   if (document.is_object()) return converter.table_of(document, 0);
   toml::table table;
-  converter.convert(document, 0,
-                    [&](auto&& converted) { table.insert_or_assign("servers", std::move(converted)); });
+  converter.convert(document, 0, [&](auto&& converted) {
+    table.insert_or_assign("servers", std::forward<decltype(converted)>(converted));
+  });
   return table;
 }
 

@@ -104,7 +104,7 @@ bool wants_colour() {
 
 std::string state_word(const Json& server) {
   const std::string health = text(server, "health");
-  const std::string admin = text(server, "admin_state");
+  std::string admin = text(server, "admin_state");
   if (admin == "disabled") return admin;
   if (admin == "draining") return health == "up" ? admin : admin + ", " + health;
   if (health == "up" && server.value("ejected", false)) return "ejected";

@@ -48,9 +48,10 @@ void Workers::add_thread(base::LineSink& access_log) {
   }
   place->taken = true;
   const std::vector<int> wake_descriptors = {access_log.wake_descriptor()};
-  active_.push_back({.thread = std::make_unique<WorkerThread>(main_, shared_, wake_descriptors),
-                     .place = static_cast<std::size_t>(place - places_.begin())});
-  active_.back().thread->start();
+  auto thread = std::make_unique<WorkerThread>(main_, shared_, wake_descriptors);
+  thread->start();
+  active_.push_back(
+      {.thread = std::move(thread), .place = static_cast<std::size_t>(place - places_.begin())});
 }
 
 std::function<void()> Workers::when_drained(const WorkerThread& thread) {

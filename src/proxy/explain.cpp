@@ -95,7 +95,8 @@ class BuiltRequest {
     for (const auto& [name, value] : asked.headers) {
       if (fields_.full()) return base::failure("too many header fields");
       if (!http::is_token(name) || !http::is_field_value(value))
-        return base::failure("\"" + name + ": " + value + "\" is no header field");
+        return base::failure(
+            std::string("\"").append(name).append(": ").append(value).append("\" is no header field"));
       fields_.push(http::make_field(name, value));
     }
     request.head.method_name = asked.method;

@@ -74,6 +74,7 @@ class IntrusiveList {
   template <typename Wanted>
   T* find(Wanted wanted) {
     for (Node* node = head_.next_; node != &head_; node = node->next_) {
+      AZULB_ASSERT(node != nullptr);
       if (wanted(static_cast<T&>(*node))) return static_cast<T*>(node);
     }
     return nullptr;

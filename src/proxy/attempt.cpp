@@ -32,7 +32,6 @@ int Attempt::begin_again() {
   AZULB_ASSERT(active());
   begun_again_ = true;
   unlink();
-  writer_ = nullptr;
   lease_.release();
   return open(false);
 }
@@ -53,7 +52,7 @@ int Attempt::open(bool may_reuse) {
 }
 
 void Attempt::connected() {
-  writer_ = &lease_.open_stream(*this);
+  lease_.open_stream(*this);
   upstream_->servers[server_].awaiting.push_back(*this);
   exchange_.attempt_connected();
 }
@@ -90,7 +89,6 @@ void Attempt::end() {
   if (!active()) return;
   unlink();
   stop_waiting();
-  writer_ = nullptr;
   lease_.release();
   if (std::exchange(tunnel_counted_, false)) metrics().tunnels_active.subtract();
   WorkerUpstream& upstream = *std::exchange(upstream_, nullptr);

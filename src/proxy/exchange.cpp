@@ -24,6 +24,7 @@ Exchange::Exchange(ClientConnection& client, http::StreamWriter& client_writer)
 
 Exchange::~Exchange() {
   AZULB_ASSERT(phase_ == ExchangePhase::done);
+  if (deadline_ != nullptr) worker_.deadlines().destroy(*deadline_);
 }
 
 void Exchange::reclaim() {
@@ -92,7 +93,7 @@ void Exchange::route_request() {
   if (!route) return reply_error(ErrorWord::not_found, "no route for this host and path");
   take_route(*route);
   if (destination_ == nullptr) return answer_route(route_);
-  if (net::TimerList* const timeout = snapshot_->route_timeout(route_)) timeout->start(deadline_);
+  start_deadline();
   if (request_->info.body == http::BodyKind::length && body_too_large(request_->info.content_length)) {
     return reply_error(ErrorWord::body_too_large);
   }
@@ -135,7 +136,7 @@ void Exchange::route_anew() {
   route_counted_ = false;
   snapshot_ = SnapshotUse(client_.listener().snapshot());
   listener_ = &client_.listener().rules();
-  deadline_.stop();
+  stop_deadline();
   rules_ = nullptr;
   destination_ = nullptr;
   upstream_ = Snapshot::no_upstream;
@@ -201,7 +202,7 @@ void Exchange::on_timeout() {
 void Exchange::finish(ErrorWord error) {
   if (phase_ == ExchangePhase::waiting) stop_waiting();
   timer_.stop();
-  deadline_.stop();
+  stop_deadline();
   end_attempt();
   release_retry_budget();
   enter(ExchangePhase::done);

@@ -15,7 +15,7 @@ void Exchange::choose_server() {
   enter(ExchangePhase::choosing);
   WorkerUpstream& upstream = snapshot_->upstream(upstream_);
   balance::Choice choice = choice_for(*upstream.snapshot, *request_);
-  choice.tried = std::span(tried_).first(std::min<std::size_t>(attempts_, tried_.size()));
+  choice.tried = tried();
   const auto server = upstream.selector->choose_and_acquire(choice);
   if (server) {
     begin_attempt(*server);
@@ -81,7 +81,7 @@ bool Exchange::may_reuse_connection() const {
 void Exchange::begin_attempt(std::uint32_t server) {
   WorkerUpstream& upstream = snapshot_->upstream(upstream_);
   if (attempts_ > 0) upstream.servers[server].metrics->retries.add();
-  tried_[attempts_ % tried_.size()] = server;
+  if (attempts_ > 0) retry_state().remember(attempts_, server);
   ++attempts_;
   last_server_ = server;
   enter(ExchangePhase::connecting);
@@ -129,7 +129,7 @@ void Exchange::send_request() {
 }
 
 void Exchange::finish_request() {
-  attempt_.writer()->write_end(trailers_.fields());
+  attempt_.writer()->write_end(trailers_ != nullptr ? trailers_->fields() : std::span<http::Field>());
   attempt_.request_sent();
   if (phase_ == ExchangePhase::requesting) snapshot_->upstream(upstream_).response_timeout->start(timer_);
 }
@@ -172,7 +172,7 @@ void Exchange::forward_request_body(std::span<const char> bytes) {
 }
 
 void Exchange::attempt_writable() {
-  if (!client_paused_ || held_ != nullptr) return;
+  if (!client_paused_ || held() != nullptr) return;
   client_paused_ = false;
   client_writer_.resume_reading();
   if (phase_ == ExchangePhase::requesting && !request_complete_) listener_->body_timeout.start(timer_);

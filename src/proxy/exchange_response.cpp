@@ -136,8 +136,8 @@ void Exchange::attempt_end(std::span<http::Field> trailers) {
     if (client_ended_) finish(tunnel_end_word(ErrorWord::none));
     return;
   }
-  if (held_ != nullptr) {
-    held_->complete = true;
+  if (HeldAnswer* const answer = held()) {
+    answer->complete = true;
     return;
   }
   AZULB_ASSERT(phase_ == ExchangePhase::responding);
@@ -170,7 +170,7 @@ void Exchange::on_end(std::span<http::Field> trailers) {
   request_complete_ = true;
   if (!trailers.empty()) {
     http::mark_trailers(trailers);
-    trailers_ = http::StoredFields(trailers);
+    trailers_ = std::make_unique<http::StoredFields>(trailers);
   }
   if (attempt_.writer() != nullptr) finish_request();
 }

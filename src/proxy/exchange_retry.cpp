@@ -27,11 +27,11 @@ void Exchange::attempt_failed(const AttemptEnd& end) {
     attempt_.record_outcome(balance::Outcome::error);
     return abort_response(end.word);
   }
-  if (held_ != nullptr) {
+  if (HeldAnswer* const answer = held()) {
     // The answer that was kept can no longer be had: its connection broke.
     end_attempt();
-    held_->answered = false;
-    held_->end = end;
+    answer->answered = false;
+    answer->end = end;
     return;
   }
   if (says_nothing(end)) {
@@ -51,8 +51,7 @@ void Exchange::attempt_failed(const AttemptEnd& end) {
   }
   if (!retry_budget().worth_waiting()) return give_up(end);
   end_attempt();
-  held_ = std::make_unique<HeldAnswer>();
-  held_->end = end;
+  hold(end);
   wait_for_budget();
 }
 
@@ -74,14 +73,13 @@ bool Exchange::retry_instead_of(http::ResponseHead& head, const http::ResponseIn
     return true;
   }
   if (!retry_budget().worth_waiting()) return false;
-  held_ = std::make_unique<HeldAnswer>();
-  held_->end = end;
-  held_->answered = true;
-  held_->status = head.status;
-  held_->version_minor = head.version_minor;
-  held_->reason = head.reason;
-  held_->fields = http::StoredFields(head.fields);
-  held_->info = info;
+  HeldAnswer& answer = hold(end);
+  answer.answered = true;
+  answer.status = head.status;
+  answer.version_minor = head.version_minor;
+  answer.reason = head.reason;
+  answer.fields = http::StoredFields(head.fields);
+  answer.info = info;
   attempt_.writer()->pause_reading();
   if (!request_complete_) {
     // What came now would go to this server, and be missing from what is kept for the next.
@@ -113,8 +111,29 @@ bool Exchange::may_retry(const AttemptEnd& end, int status) {
   };
   const balance::RetryDecision decision =
       balance::decide_retry(destination_->retry, failure, worker_.random().next());
-  retry_delay_ms_ = static_cast<std::uint32_t>(decision.delay_ms);
-  return decision.retry();
+  if (!decision.retry()) return false;
+  retry_state().delay_ms = static_cast<std::uint32_t>(decision.delay_ms);
+  return true;
+}
+
+RetryState& Exchange::retry_state() {
+  if (retry_ == nullptr) {
+    retry_ = std::make_unique<RetryState>();
+    retry_->remember(0, last_server_);
+  }
+  return *retry_;
+}
+
+std::span<const std::uint32_t> Exchange::tried() const {
+  if (retry_ != nullptr) return retry_->latest_tried(attempts_);
+  return std::span(&last_server_, attempts_);
+}
+
+HeldAnswer& Exchange::hold(const AttemptEnd& end) {
+  std::unique_ptr<HeldAnswer>& held = retry_state().held;
+  held = std::make_unique<HeldAnswer>();
+  held->end = end;
+  return *held;
 }
 
 balance::RetryBudget& Exchange::retry_budget() {
@@ -135,10 +154,11 @@ void Exchange::release_retry_budget() {
 }
 
 void Exchange::back_off() {
-  held_.reset();
-  if (retry_delay_ms_ == 0) return choose_server();
+  RetryState& retry = retry_state();
+  retry.held.reset();
+  if (retry.delay_ms == 0) return choose_server();
   if (phase_ != ExchangePhase::backing_off) enter(ExchangePhase::backing_off);
-  worker_.loop().timers().start(timer_, std::chrono::milliseconds(retry_delay_ms_));
+  worker_.loop().timers().start(timer_, std::chrono::milliseconds(retry.delay_ms));
 }
 
 void Exchange::wait_for_budget() {
@@ -148,7 +168,7 @@ void Exchange::wait_for_budget() {
 }
 
 void Exchange::backed_off() {
-  if (held_ == nullptr) return choose_server();
+  if (held() == nullptr) return choose_server();
   const std::int64_t limit_ms = destination_->retry.timeout.count();
   if (limit_ms != 0 && worker_.loop().now_ns() - begun_ns_ > limit_ms * 1'000'000) return give_held_answer();
   if (take_retry_budget()) {
@@ -165,7 +185,7 @@ void Exchange::backed_off() {
 }
 
 void Exchange::give_held_answer() {
-  const std::unique_ptr<HeldAnswer> held = std::move(held_);
+  const std::unique_ptr<HeldAnswer> held = std::move(retry_->held);
   if (!held->answered) return give_up(held->end);
   http::ResponseHead head;
   head.status = held->status;

@@ -5,6 +5,17 @@
 
 namespace azulb::proxy {
 
+void Exchange::start_deadline() {
+  net::TimerList* const timeout = snapshot_->route_timeout(route_);
+  if (timeout == nullptr) return;
+  if (deadline_ == nullptr) deadline_ = &worker_.deadlines().create(*this);
+  timeout->start(*deadline_);
+}
+
+void Exchange::stop_deadline() {
+  if (deadline_ != nullptr) deadline_->stop();
+}
+
 bool Exchange::body_too_large(std::uint64_t size_bytes) const {
   std::uint64_t limit = listener_->config.limit.body;
   if (rules_ != nullptr) limit = rules_->config->limit.body.value_or(limit);
@@ -38,12 +49,12 @@ std::span<const http::Field> Exchange::apply_response_rules(std::span<http::Fiel
 void Exchange::on_deadline() {
   if (phase_ == ExchangePhase::responding) return abort_response(ErrorWord::route_timeout);
   if (phase_ == ExchangePhase::waiting) stop_waiting();
-  if (attempt_.active() && held_ == nullptr) {
+  if (attempt_.active() && held() == nullptr) {
     // A server that never answers must not be spared for the shorter of two timeouts.
     attempt_.record_error(ServerError::timeout);
     if (request_complete_) attempt_.record_outcome(balance::Outcome::error);
   }
-  held_.reset();
+  if (retry_ != nullptr) retry_->held.reset();
   end_attempt();
   reply_error(ErrorWord::route_timeout, "the request took longer than its route allows");
 }

@@ -40,7 +40,7 @@ void Exchange::start_tunnel(http::ResponseHead& head, const http::ResponseInfo&)
   out.own = apply_response_rules(head.fields, head.status);
   out.upgrade = request_->info.upgrade;
   enter(ExchangePhase::tunnel);
-  deadline_.stop();
+  stop_deadline();
   tunnel_ = true;
   websocket_ = request_->info.websocket;
   status_ = 101;
@@ -51,7 +51,8 @@ void Exchange::start_tunnel(http::ResponseHead& head, const http::ResponseInfo&)
   // A tunnel may last for hours: of the request only what its log line needs is kept.
   if (worker_.access_log().enabled()) summary_ = RequestSummary::of(*request_);
   request_.reset();
-  trailers_ = {};
+  trailers_.reset();
+  retry_.reset();
   snapshot_->upstream(upstream_).tunnel_timeout->start(timer_);
   snapshot_->tunnel_begun(upstream_, attempt_.server(), worker_.newest_snapshot());
 }

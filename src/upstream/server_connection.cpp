@@ -36,6 +36,10 @@ bool Lease::takes_websocket() const {
   return connection_->codec().takes_websocket();
 }
 
+bool Lease::reused() const {
+  return connection_->requests_ > 1;
+}
+
 void Lease::give_back() {
   ServerConnection& connection = *std::exchange(connection_, nullptr);
   connection.pool_.give_back(connection, std::exchange(stream_, nullptr));
@@ -71,12 +75,9 @@ void ServerConnection::on_capacity_changed() {
   pool_.capacity_changed(*this);
 }
 
-void ServerConnection::on_idle_timeout() {
+void ServerConnection::on_timeout() {
+  if (awaited_) return pool_.sign_of_life_missed(*this);
   pool_.dispose(*this);
-}
-
-void ServerConnection::on_no_sign_of_life() {
-  pool_.sign_of_life_missed(*this);
 }
 
 void ServerConnection::reclaim() {

@@ -2,6 +2,7 @@
 #include "azulb/upstream/server_pool.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "azulb/base/assert.hpp"
 
@@ -48,9 +49,9 @@ Lease ServerPool::lease_kept(Trust trust, PrivateConnections* owner) {
 
 Lease ServerPool::lease(ServerConnection& connection) {
   ++connection.leases_;
-  const bool reused = connection.requests_++ > 0;
+  ++connection.requests_;
   if (connection.claims() >= connection.capacity_ || used_up(connection)) set_available(connection, false);
-  return {connection, reused};
+  return Lease(connection);
 }
 
 void ServerPool::give_back(ServerConnection& connection, http::StreamWriter* stream) {
@@ -64,7 +65,7 @@ void ServerPool::give_back(ServerConnection& connection, http::StreamWriter* str
     case http::ServerCodec::Rest::flushing:
       connection.flushing_ = true;
       connection.owner_ = nullptr;
-      connection.base::ListNode<PrivatelyOwned>::unlink();
+      connection.base::ListNode<Available>::unlink();
       return;
   }
   settle(connection);
@@ -85,7 +86,7 @@ void ServerPool::set_available(ServerConnection& connection, bool available) {
   connection.available_ = available;
   if (connection.owner_ != nullptr) {
     if (!available) return;
-    connection.base::ListNode<PrivatelyOwned>::unlink();
+    connection.base::ListNode<Available>::unlink();
     connection.owner_->connections_.push_front(connection);
   } else if (available) {
     available_.push_front(connection);
@@ -96,15 +97,16 @@ void ServerPool::set_available(ServerConnection& connection, bool available) {
 
 void ServerPool::begin_idle(ServerConnection& connection) {
   connection.idle_ = true;
+  connection.awaited_ = false;  // nobody waits any more
   connection.idle_since_ms_ = context_.loop.now_ms();
   std::int64_t idle_ms = settings_.idle.count();
   if (const std::int64_t hint_ms = std::int64_t{connection.codec().idle_hint_s()} * 1000; hint_ms > 0) {
     idle_ms = std::min(idle_ms, std::max(hint_ms - hint_margin_ms, hint_ms / 2));
   }
   if (idle_ms == settings_.idle.count()) {
-    idle_timeout_.start(connection.idle_timer_);
+    idle_timeout_.start(connection.timer_);
   } else {
-    context_.loop.timers().start(connection.idle_timer_, std::chrono::milliseconds(idle_ms));
+    context_.loop.timers().start(connection.timer_, std::chrono::milliseconds(idle_ms));
   }
   ++idle_count_;
   if (settings_.idle_gauge != nullptr) settings_.idle_gauge->set(idle_count_);
@@ -114,9 +116,13 @@ void ServerPool::begin_idle(ServerConnection& connection) {
 void ServerPool::end_idle(ServerConnection& connection) {
   if (!connection.idle_) return;
   connection.idle_ = false;
-  connection.idle_timer_.stop();
+  connection.timer_.stop();
   --idle_count_;
   if (settings_.idle_gauge != nullptr) settings_.idle_gauge->set(idle_count_);
+}
+
+void ServerPool::stop_awaiting(ServerConnection& connection) {
+  if (std::exchange(connection.awaited_, false)) connection.timer_.stop();
 }
 
 void ServerPool::dispose(ServerConnection& connection) {
@@ -124,9 +130,9 @@ void ServerPool::dispose(ServerConnection& connection) {
   connection.capacity_ = 0;
   set_available(connection, false);
   end_idle(connection);
-  connection.sign_of_life_timer_.stop();
+  stop_awaiting(connection);
   connection.base::ListNode<>::unlink();
-  connection.base::ListNode<PrivatelyOwned>::unlink();
+  connection.base::ListNode<Available>::unlink();
   connection.codec().break_off();
   context_.loop.retire(connection);
 }

@@ -60,8 +60,7 @@ std::size_t ServerPool::write_proxy_header(const PrivateConnections* owner, char
 ServerConnection* ServerPool::find_awaited(PrivateConnections* owner) {
   if (!shared_) return nullptr;
   return connections_.find([&](const ServerConnection& connection) {
-    const bool to_come =
-        connection.standing_ ? connection.sign_of_life_timer_.running() : !connection.given_up_;
+    const bool to_come = connection.standing_ ? connection.awaited_ : !connection.given_up_;
     return to_come && connection.owner_ == owner && has_room(connection);
   });
 }
@@ -71,8 +70,10 @@ ServerConnection* ServerPool::ask_for_sign_of_life(PrivateConnections* owner) {
   // That takes one way there and back; a new connection takes more.
   ServerConnection* const silent = find_available(Trust::kept, owner);
   if (silent == nullptr || !silent->codec().check()) return nullptr;
+  end_idle(*silent);
   silent->checking_ = true;
-  context_.loop.timers().list(sign_of_life_limit).start(silent->sign_of_life_timer_);
+  silent->awaited_ = true;
+  context_.loop.timers().list(sign_of_life_limit).start(silent->timer_);
   set_available(*silent, false);
   return silent;
 }
@@ -172,12 +173,13 @@ void ServerPool::capacity_changed(ServerConnection& connection) {
   connection.checking_ = connection.codec().checking();
   if (connection.capacity_ > 0) expected_capacity_ = std::min(connection.capacity_, first_expected_capacity);
   if (connection.checking_) return set_available(connection, false);
-  connection.sign_of_life_timer_.stop();
+  stop_awaiting(connection);
   connection.given_up_ = false;
   serve_waiters(connection);
 }
 
 void ServerPool::sign_of_life_missed(ServerConnection& connection) {
+  connection.awaited_ = false;
   move_waiters(connection);
   if (connection.base::ListNode<>::linked()) settle(connection);
 }

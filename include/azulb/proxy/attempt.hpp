@@ -78,12 +78,12 @@ class Attempt final : public base::ListNode<AttemptAtServer>,
   bool active() const { return upstream_ != nullptr; }
   std::uint32_t server() const { return server_; }
   /// Open from `attempt_connected` until `end`; null while connecting.
-  http::StreamWriter* writer() { return writer_; }
+  http::StreamWriter* writer() { return lease_.stream(); }
   bool reused_connection() const { return reused_; }
   /// Only once there is a writer.
   bool takes_websocket() const { return lease_.takes_websocket(); }
   /// Provably the server has not acted upon the request.
-  bool unprocessed() const { return writer_ == nullptr || lease_.unprocessed(); }
+  bool unprocessed() const { return lease_.stream() == nullptr || lease_.unprocessed(); }
 
   /// While connecting: it takes too long.
   AttemptEnd give_up_connecting();
@@ -113,7 +113,6 @@ class Attempt final : public base::ListNode<AttemptAtServer>,
 
   Exchange& exchange_;
   WorkerUpstream* upstream_ = nullptr;  // null: not active
-  http::StreamWriter* writer_ = nullptr;
   upstream::Lease lease_;
   std::int64_t begun_ns_ = 0;
   std::int64_t request_sent_ns_ = 0;

@@ -2,7 +2,6 @@
 // balanced, tried, tried again, answered, counted and logged.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -20,9 +19,9 @@
 #include "azulb/proxy/attempt.hpp"
 #include "azulb/proxy/error_word.hpp"
 #include "azulb/proxy/exchange_phase.hpp"
-#include "azulb/proxy/held_answer.hpp"
 #include "azulb/proxy/raw_transfer.hpp"
 #include "azulb/proxy/request_summary.hpp"
+#include "azulb/proxy/retry_state.hpp"
 #include "azulb/proxy/worker_snapshot.hpp"
 
 namespace azulb::proxy {
@@ -54,7 +53,12 @@ enum class TunnelClosing : std::uint8_t {
 class Exchange final : public base::ListNode<ExchangeWaiting>,
                        private http::StreamReader,
                        private net::Retired {
+ private:
+  void on_deadline();
+
  public:
+  using Deadline = net::MemberTimer<Exchange, &Exchange::on_deadline>;
+
   Exchange(ClientConnection& client, http::StreamWriter& client_writer);
   ~Exchange() override;
 
@@ -119,9 +123,10 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   void on_timeout();
 
   // exchange_rules.cpp: what the route wants
+  void start_deadline();
+  void stop_deadline();
   bool body_too_large(std::uint64_t size_bytes) const;
   std::span<const http::Field> apply_response_rules(std::span<http::Field> fields, int status);
-  void on_deadline();
 
   // exchange_attempts.cpp: choosing, waiting, sending
   void choose_server();
@@ -138,6 +143,9 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   bool says_nothing(const AttemptEnd& end) const;
   bool is_retry_condition(int status) const;
   bool may_retry(const AttemptEnd& end, int status);
+  RetryState& retry_state();
+  HeldAnswer& hold(const AttemptEnd& end);
+  std::span<const std::uint32_t> tried() const;
   bool retry_instead_of(http::ResponseHead& head, const http::ResponseInfo& info);
   balance::RetryBudget& retry_budget();
   bool take_retry_budget();
@@ -168,6 +176,7 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   void tell_client();
   void tell_server();
   void start_closing_timer();
+  HeldAnswer* held() const { return retry_ != nullptr ? retry_->held.get() : nullptr; }
   bool tunnel_is_told() const { return closing_ >= TunnelClosing::client_told; }
   ErrorWord tunnel_end_word(ErrorWord word) const { return tunnel_is_told() ? ErrorWord::draining : word; }
 
@@ -180,14 +189,14 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   base::Buffer replay_;  // the request body so far, for another attempt or until the first is connected
   std::unique_ptr<RawTransfer> to_client_;  // of a large body, once it is one
   std::unique_ptr<RawTransfer> to_server_;
-  std::unique_ptr<HeldAnswer> held_;         // while a retry waits for a place in the budget
-  std::unique_ptr<RequestSummary> summary_;  // of a tunnel, instead of `request_`
-  http::StoredFields trailers_;              // of the request
+  std::unique_ptr<RetryState> retry_;             // once an attempt has failed
+  std::unique_ptr<RequestSummary> summary_;       // of a tunnel, instead of `request_`
+  std::unique_ptr<http::StoredFields> trailers_;  // of the request
   Attempt attempt_{*this};
   net::MemberTimer<Exchange, &Exchange::on_timeout> timer_{*this};
-  net::MemberTimer<Exchange, &Exchange::on_deadline> deadline_{*this};  // of the route
-  const RouteRules* rules_ = nullptr;                                   // null: it has no route
-  const Destination* destination_ = nullptr;                            // null: azulb answers itself
+  Deadline* deadline_ = nullptr;              // if the route has one
+  const RouteRules* rules_ = nullptr;         // null: it has no route
+  const Destination* destination_ = nullptr;  // null: azulb answers itself
 
   std::int64_t begun_ns_ = 0;
   std::int64_t first_byte_ns_ = 0;  // response head written to the client
@@ -201,8 +210,6 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   std::uint32_t last_server_ = UINT32_MAX;
   http::WebSocketFrames client_frames_;  // of a WebSocket: what passes from the client
   http::WebSocketFrames server_frames_;
-  std::array<std::uint32_t, 8> tried_{};  // the latest servers tried
-  std::uint32_t retry_delay_ms_ = 0;
   std::uint16_t attempts_ = 0;
   std::uint16_t status_ = 0;  // written to the client
   ExchangePhase phase_ = ExchangePhase::begun;

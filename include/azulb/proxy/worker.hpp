@@ -99,6 +99,7 @@ class Worker final : private WorkerSnapshotOwner {
   bool overloaded() const;
 
   base::Slab<Exchange>& exchanges() { return exchanges_; }
+  base::Slab<Exchange::Deadline>& deadlines() { return deadlines_; }
   void accept(WorkerListener& listener, int descriptor, const base::SocketAddress& peer,
               std::uint16_t local_port);
   /// As `accept`, once the connection's PROXY header has come.
@@ -139,6 +140,7 @@ class Worker final : private WorkerSnapshotOwner {
   base::Slab<upstream::ServerConnection> server_connections_;
   upstream::PoolContext pool_context_;
   std::vector<std::unique_ptr<WorkerSnapshot>> snapshots_;  // the newest last
+  base::Slab<Exchange::Deadline> deadlines_;
   base::Slab<Exchange> exchanges_;
   base::Slab<ClientConnection> client_connections_slab_;
   base::IntrusiveList<ClientConnection, ClientConnection> client_connections_;

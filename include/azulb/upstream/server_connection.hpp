@@ -27,14 +27,12 @@ class Lease {
   Lease() = default;
   Lease(Lease&& other) noexcept
       : connection_(std::exchange(other.connection_, nullptr)),
-        stream_(std::exchange(other.stream_, nullptr)),
-        reused_(other.reused_) {}
+        stream_(std::exchange(other.stream_, nullptr)) {}
   Lease& operator=(Lease&& other) noexcept {
     if (this != &other) {
       release();
       connection_ = std::exchange(other.connection_, nullptr);
       stream_ = std::exchange(other.stream_, nullptr);
-      reused_ = other.reused_;
     }
     return *this;
   }
@@ -43,8 +41,10 @@ class Lease {
   explicit operator bool() const { return connection_ != nullptr; }
   /// Once.
   http::StreamWriter& open_stream(http::StreamReader& reader);
-  /// The connection has been leased before.
-  bool reused() const { return reused_; }
+  /// Null until then.
+  http::StreamWriter* stream() const { return stream_; }
+  /// The connection had been leased before. To be asked before others lease it, too.
+  bool reused() const;
   /// Provably the server has not acted upon this stream's request: no byte of it has reached the kernel, or
   /// the server says so.
   bool unprocessed() const;
@@ -56,12 +56,11 @@ class Lease {
 
  private:
   friend class ServerPool;
-  Lease(ServerConnection& connection, bool reused) : connection_(&connection), reused_(reused) {}
+  explicit Lease(ServerConnection& connection) : connection_(&connection) {}
   void give_back();
 
   ServerConnection* connection_ = nullptr;
   http::StreamWriter* stream_ = nullptr;
-  bool reused_ = false;
 };
 
 /// Why there is no connection. Views are valid during the call they are given to.
@@ -97,8 +96,7 @@ class ConnectHandler : private base::ListNode<ConnectHandler> {
   ServerConnection* awaited_ = nullptr;
 };
 
-struct PrivatelyOwned;  // tags of the lists below
-struct Available;
+struct Available;  // a list's tag
 
 /// One client connection as its servers know it: what the PROXY headers of its connections to them say, and
 /// these connections. Nobody else's request may go over them, as it would be taken for this client's
@@ -114,14 +112,13 @@ class PrivateConnections {
  private:
   friend class ServerPool;
   const net::ProxiedAddresses client_;
-  base::IntrusiveList<ServerConnection, PrivatelyOwned> connections_;  // of all pools, the last used first
+  base::IntrusiveList<ServerConnection, Available> connections_;  // of all pools, the last used first
 };
 
 /// Socket, codec, and its place in the pool. Lives until the pool has disposed of it; then the loop retires
-/// it.
+/// it. In one list of those to be leased: its owner's, leased or not, or, while it is available, the pool's.
 class ServerConnection final : public base::ListNode<>,
                                public base::ListNode<Available>,
-                               public base::ListNode<PrivatelyOwned>,
                                private http::ServerCodecOwner,
                                private net::Retired {
  public:
@@ -143,8 +140,7 @@ class ServerConnection final : public base::ListNode<>,
   void on_connect_failure(int system_error) override;
   void on_idle_end() override;
   void on_capacity_changed() override;
-  void on_idle_timeout();
-  void on_no_sign_of_life();
+  void on_timeout();
   void reclaim() override;
 
   ServerPool& pool_;
@@ -153,15 +149,15 @@ class ServerConnection final : public base::ListNode<>,
   net::Connection connection_;
   base::IntrusiveList<ConnectHandler, ConnectHandler> waiting_;
   PrivateConnections* owner_ = nullptr;  // null: any client's requests may go over it
-  net::MemberTimer<ServerConnection, &ServerConnection::on_idle_timeout> idle_timer_{*this};
-  net::MemberTimer<ServerConnection, &ServerConnection::on_no_sign_of_life> sign_of_life_timer_{*this};
+  net::MemberTimer<ServerConnection, &ServerConnection::on_timeout> timer_{*this};  // idle, or awaited
   std::int64_t idle_since_ms_ = 0;
-  std::uint64_t requests_ = 0;
+  std::uint32_t requests_ = 0;
   std::uint32_t capacity_ = 0;  // as the codec last said; 0: takes no further stream
   std::uint32_t leases_ = 0;
   std::uint32_t waiters_ = 0;
   bool standing_ = false;
   bool checking_ = false;   // asked for a sign of life: not to be leased until that has come
+  bool awaited_ = false;    // and that is waited for, for so long
   bool given_up_ = false;   // by one who waited for it, or it has failed
   bool available_ = false;  // to be leased
   bool idle_ = false;       // counted as such

@@ -102,6 +102,7 @@ class ServerPool {
   void set_available(ServerConnection& connection, bool available);
   void begin_idle(ServerConnection& connection);
   void end_idle(ServerConnection& connection);
+  void stop_awaiting(ServerConnection& connection);
   void dispose(ServerConnection& connection);
 
   // server_pool_connects.cpp: connections that are waited for

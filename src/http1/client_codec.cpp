@@ -259,7 +259,7 @@ void ClientCodec::write_response(const http::ResponseHeadOut& head) {
 }
 
 void ClientCodec::write_body(std::span<const char> bytes) {
-  body_out_.write(bytes);
+  body_out_.write(connection_, bytes);
 }
 
 void ClientCodec::write_end(std::span<const http::Field> trailers) {
@@ -273,7 +273,7 @@ void ClientCodec::write_end(std::span<const http::Field> trailers) {
     }
     return;
   }
-  if (!body_out_.end(trailers)) {
+  if (!body_out_.end(connection_, trailers)) {
     abort();
     return;
   }

@@ -212,7 +212,7 @@ void ServerCodec::write_request(const http::RequestHeadOut& head) {
 }
 
 void ServerCodec::write_body(std::span<const char> bytes) {
-  body_out_.write(bytes);
+  body_out_.write(connection_, bytes);
 }
 
 void ServerCodec::write_end(std::span<const http::Field> trailers) {
@@ -221,7 +221,7 @@ void ServerCodec::write_end(std::span<const http::Field> trailers) {
     connection_.end_writing();
     return;
   }
-  if (body_out_.end(trailers)) request_done_ = true;
+  if (body_out_.end(connection_, trailers)) request_done_ = true;
 }
 
 void ServerCodec::break_off() {

@@ -48,7 +48,7 @@ void ClientConnection::on_connected() {
   metrics.tls_handshakes.add();
   if (session.resumed()) metrics.tls_resumptions.add();
   if (std::string subject = session.peer_subject(); !subject.empty())
-    certificate_subject_ = std::make_unique<const std::string>(std::move(subject));
+    rare().certificate_subject = std::move(subject);
   slot_.start(session.application_protocol());
 }
 
@@ -73,15 +73,20 @@ void ClientConnection::on_failure(int system_error) {
 
 upstream::PrivateConnections* ClientConnection::private_connections() {
   if (is_unix_) return nullptr;
-  if (private_connections_ == nullptr) {
-    if (!local_ip_) local_ip_ = net::local_address(connection_.descriptor()).ip();
-    const net::ProxiedAddresses addresses{.source = peer_ip_,
-                                          .destination = *local_ip_,
-                                          .source_port = peer_port_,
-                                          .destination_port = local_port_};
-    private_connections_ = std::make_unique<upstream::PrivateConnections>(addresses);
+  std::optional<upstream::PrivateConnections>& connections = rare().private_connections;
+  if (!connections) {
+    if (!rare_->local_ip) rare_->local_ip = net::local_address(connection_.descriptor()).ip();
+    connections.emplace(net::ProxiedAddresses{.source = peer_ip_,
+                                              .destination = *rare_->local_ip,
+                                              .source_port = peer_port_,
+                                              .destination_port = local_port_});
   }
-  return private_connections_.get();
+  return &*connections;
+}
+
+ClientConnection::Rare& ClientConnection::rare() {
+  if (rare_ == nullptr) rare_ = std::make_unique<Rare>();
+  return *rare_;
 }
 
 http::StreamReader& ClientConnection::open_stream(http::StreamWriter& writer) {

@@ -31,11 +31,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::ClientCode
  public:
   ClientCodec(net::Connection& connection, CodecScratch& scratch, const ClientCodecSettings& settings,
               http::StreamAcceptor& acceptor)
-      : connection_(connection),
-        scratch_(scratch),
-        settings_(settings),
-        acceptor_(acceptor),
-        body_out_(connection) {}
+      : connection_(connection), scratch_(scratch), settings_(settings), acceptor_(acceptor) {}
 
   /// Idle, with nothing of a request received: may be closed without loss.
   bool idle() const { return phase_ == Phase::head && reader_ == nullptr && !in_.head().started(); }

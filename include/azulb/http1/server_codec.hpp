@@ -17,7 +17,7 @@ namespace azulb::http1 {
 class ServerCodec final : public net::ConnectionHandler, public http::ServerCodec, public http::StreamWriter {
  public:
   ServerCodec(net::Connection& connection, CodecScratch& scratch, http::ServerCodecOwner& owner)
-      : connection_(connection), scratch_(scratch), owner_(owner), body_out_(connection) {}
+      : connection_(connection), scratch_(scratch), owner_(owner) {}
 
   // http::ServerCodec
   http::StreamWriter& open_stream(http::StreamReader& reader) override;

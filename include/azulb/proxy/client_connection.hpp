@@ -44,14 +44,14 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
   std::uint16_t peer_port() const { return peer_port_; }
   std::uint16_t local_port() const { return local_port_; }
   /// The address that the client connected to, where it is not the socket's own: before `start`.
-  void set_local_ip(const base::IpAddress& address) { local_ip_ = address; }
+  void set_local_ip(const base::IpAddress& address) { rare().local_ip = address; }
   bool is_unix() const { return is_unix_; }
   bool is_encrypted() const { return connection_.tls() != nullptr; }
   /// It came without TLS to a listener that has it.
   bool lacks_tls() const { return lacks_tls_; }
   /// The subject of the client's verified certificate; empty: it gave none.
   std::string_view certificate_subject() const {
-    return certificate_subject_ != nullptr ? std::string_view(*certificate_subject_) : std::string_view();
+    return rare_ != nullptr ? std::string_view(rare_->certificate_subject) : std::string_view();
   }
   /// Its own connections to servers that are told whose they are; null for a client on a unix socket, of
   /// which there is nothing to tell.
@@ -63,6 +63,14 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
   std::uint64_t requests() const { return requests_; }
 
  private:
+  /// What few clients have.
+  struct Rare {
+    std::optional<base::IpAddress> local_ip;  // else: the socket's own
+    std::string certificate_subject;
+    std::optional<upstream::PrivateConnections> private_connections;
+  };
+  Rare& rare();
+
   http::StreamReader& open_stream(http::StreamWriter& writer) override;
   void on_connection_closed() override;
   void reclaim() override;
@@ -78,17 +86,15 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
   WorkerListener& listener_;
   ClientCodecSlot slot_;  // before the connection, whose handler is in it
   net::Connection connection_;
-  std::unique_ptr<upstream::PrivateConnections> private_connections_;
+  std::unique_ptr<Rare> rare_;
   std::uint64_t requests_ = 0;
   base::IpAddress peer_ip_;
-  std::optional<base::IpAddress> local_ip_;  // nothing: the socket's own
   std::uint16_t peer_port_ = 0;
   std::uint16_t local_port_ = 0;
   bool is_unix_ = false;
   bool refused_ = false;
   bool counted_ = false;
   bool lacks_tls_ = false;
-  std::unique_ptr<const std::string> certificate_subject_;
 };
 
 }  // namespace azulb::proxy

@@ -11,7 +11,11 @@
 #include "../support/sockets.hpp"
 #include "allocation_counter.hpp"
 #include "azulb/base/line_sink.hpp"
+#include "azulb/proxy/client_connection.hpp"
+#include "azulb/proxy/exchange.hpp"
+#include "azulb/proxy/request_summary.hpp"
 #include "azulb/proxy/worker.hpp"
+#include "azulb/upstream/server_connection.hpp"
 
 using namespace azulb;
 
@@ -210,4 +214,12 @@ TEST_CASE("a warm request over HTTP/2 allocates nothing either") {
   };
   constexpr std::size_t frame_head_bytes = 9;
   CHECK(warm_allocations(f, request, 2 * frame_head_bytes + 6) == 0);
+}
+
+TEST_CASE("what an idle WebSocket keeps, its two connections and its exchange, fits into 1,600 bytes") {
+  // Beside it there is nothing: buffers go back when they are empty. What few exchanges, connections or
+  // tunnels need lies outside of these objects, made when it is needed.
+  const std::size_t held_bytes = sizeof(proxy::ClientConnection) + sizeof(proxy::Exchange) +
+                                 sizeof(upstream::ServerConnection) + sizeof(proxy::RequestSummary);
+  if (test::allocations_are_counted()) CHECK(held_bytes <= 1600);
 }

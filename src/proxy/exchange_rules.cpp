@@ -12,18 +12,13 @@ void Exchange::start_deadline() {
   timeout->start(*deadline_);
 }
 
-void Exchange::stop_deadline() {
-  if (deadline_ != nullptr) deadline_->stop();
-}
-
 bool Exchange::body_too_large(std::uint64_t size_bytes) const {
   std::uint64_t limit = listener_->config.limit.body;
   if (rules_ != nullptr) limit = rules_->config->limit.body.value_or(limit);
   return limit != 0 && size_bytes > limit;
 }
 
-std::span<const http::Field> Exchange::apply_response_rules(std::span<http::Field> fields, int status) {
-  if (rules_ == nullptr || (rules_->response_headers.empty() && !split_by_chance_)) return {};
+std::span<const http::Field> Exchange::rewrite_response(std::span<http::Field> fields, int status) {
   HeaderFacts facts{.request = *request_,
                     .listener = listener_->config.name,
                     .route = rules_->config->name,

@@ -55,15 +55,16 @@ RouteMatch::RouteMatch(const config::Route& route, const std::vector<config::Lis
 }
 
 RouteMismatch RouteMatch::judge(const Asked& asked) const {
-  if (!listener_matches(asked)) return RouteMismatch::listener;
-  if (!path_matches(asked)) return RouteMismatch::path;
-  if (!method_matches(asked)) return RouteMismatch::method;
-  if (!headers_match(asked)) return RouteMismatch::header;
-  return query_matches(asked) ? RouteMismatch::none : RouteMismatch::query;
+  // Most routes ask for little of this.
+  if (!listeners_.empty() && !listener_matches(asked)) return RouteMismatch::listener;
+  if (path_kind_ != PathKind::any && !path_matches(asked)) return RouteMismatch::path;
+  if (!any_method_ && !method_matches(asked)) return RouteMismatch::method;
+  if (!headers_.empty() && !headers_match(asked)) return RouteMismatch::header;
+  return query_.empty() || query_matches(asked) ? RouteMismatch::none : RouteMismatch::query;
 }
 
 bool RouteMatch::listener_matches(const Asked& asked) const {
-  return listeners_.empty() || (asked.listener < listeners_.size() && listeners_[asked.listener]);
+  return asked.listener < listeners_.size() && listeners_[asked.listener];
 }
 
 bool RouteMatch::path_matches(const Asked& asked) const {
@@ -84,7 +85,6 @@ bool RouteMatch::path_matches(const Asked& asked) const {
 }
 
 bool RouteMatch::method_matches(const Asked& asked) const {
-  if (any_method_) return true;
   const http::RequestHead& head = asked.request.head;
   if (head.method != http::Method::other) return (methods_ & method_bit(head.method)) != 0;
   return std::find(other_methods_.begin(), other_methods_.end(), head.method_name) != other_methods_.end();

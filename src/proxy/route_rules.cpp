@@ -31,8 +31,7 @@ Destination destination_of(const config::Route& route, const config::Upstream& u
 PathRewrite::PathRewrite(std::string_view strip_prefix, std::string_view add_prefix)
     : strip_(normal_prefix(strip_prefix)), add_(normal_prefix(add_prefix)) {}
 
-void PathRewrite::apply(std::string_view path, http::RequestHeadOut& out) const {
-  out.path = path;
+void PathRewrite::rewrite(std::string_view path, http::RequestHeadOut& out) const {
   if (!path.starts_with('/')) return;
   if (!strip_.empty() && path.starts_with(strip_)) {
     const std::string_view rest = path.substr(strip_.size());

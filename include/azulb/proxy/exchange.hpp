@@ -124,9 +124,15 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
 
   // exchange_rules.cpp: what the route wants
   void start_deadline();
-  void stop_deadline();
+  void stop_deadline() {
+    if (deadline_ != nullptr) deadline_->stop();
+  }
   bool body_too_large(std::uint64_t size_bytes) const;
-  std::span<const http::Field> apply_response_rules(std::span<http::Field> fields, int status);
+  std::span<const http::Field> apply_response_rules(std::span<http::Field> fields, int status) {
+    if (rules_ == nullptr || (rules_->response_headers.empty() && !split_by_chance_)) return {};
+    return rewrite_response(fields, status);
+  }
+  std::span<const http::Field> rewrite_response(std::span<http::Field> fields, int status);
 
   // exchange_attempts.cpp: choosing, waiting, sending
   void choose_server();

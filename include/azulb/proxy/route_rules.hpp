@@ -33,9 +33,14 @@ class PathRewrite {
   bool empty() const { return strip_.empty() && add_.empty(); }
   /// Sets the target of `out` from a path in its normal form, which stays in it: rewritten it is, too. "*" is
   /// no path.
-  void apply(std::string_view path, http::RequestHeadOut& out) const;
+  void apply(std::string_view path, http::RequestHeadOut& out) const {
+    out.path = path;
+    if (!empty()) rewrite(path, out);
+  }
 
  private:
+  void rewrite(std::string_view path, http::RequestHeadOut& out) const;
+
   std::string strip_;  // by whole segments; a path that does not begin with it stays
   std::string add_;
 };

@@ -8,6 +8,13 @@
 #include "azulb/proxy/exchange.hpp"
 
 namespace azulb::proxy {
+namespace {
+
+bool names_same_servers(const config::Upstream& one, const config::Upstream& other) {
+  return one.servers == other.servers && one.discover == other.discover;
+}
+
+}  // namespace
 
 WorkerSnapshot::WorkerSnapshot(WorkerSnapshotOwner& owner, net::Loop& loop,
                                upstream::PoolContext& pool_context, base::Random& random,
@@ -111,17 +118,20 @@ void WorkerSnapshot::compare_servers(const Snapshot& newest) {
 }
 
 void WorkerSnapshot::compare_servers(WorkerUpstream& upstream, const Snapshot& newest) {
+  const UpstreamSnapshot* const now = newest.find_upstream(upstream.snapshot->config->name);
+  // What the file itself takes away leaves by the operator's word: the tunnels to it stay until they end.
+  const bool by_the_file = now == nullptr || !names_same_servers(*now->config, *upstream.snapshot->config);
   std::optional<std::unordered_set<std::string>> remain;  // by address; few servers have tunnels
   for (std::uint32_t server = 0; server < upstream.servers.size(); ++server) {
     WorkerServer& compared = upstream.servers[server];
     if (compared.tunnels.empty() && compared.drain == nullptr) continue;
     if (!remain) {
       remain.emplace();
-      const UpstreamSnapshot* const now = newest.find_upstream(upstream.snapshot->config->name);
       for (std::size_t index = 0; now != nullptr && index < now->addresses.size(); ++index)
         remain->insert(now->addresses[index].text());
     }
-    compared.left = !remain->contains(upstream.snapshot->addresses[server].text());
+    const bool gone = !remain->contains(upstream.snapshot->addresses[server].text());
+    compared.left = gone && (compared.left || !by_the_file);
     pace_tunnels(upstream, server);
   }
 }

@@ -331,20 +331,37 @@ def test_a_disabled_server_is_emptied_too(azulb, scripted):
         assert read_frame(client).close_code == RESTART
 
 
-def test_a_server_that_leaves_by_a_reload_is_emptied_unless_it_comes_back(azulb, scripted):
+def test_a_reload_that_takes_a_server_away_closes_no_tunnel(azulb, scripted):
     leaving, staying = scripted(upgrading(echo_messages)), scripted(always(OK))
-    upstream = {"timeout": {"drain": "30s"}}
-    proxy = azulb(leaving, upstream=upstream)
+    at_once = {"timeout": {"drain": "0"}}
+    proxy = azulb(leaving, upstream=at_once)
+    with proxy.client(timeout=20) as client:
+        assert handshake(client).status == 101
+        for servers in ([staying.name], [staying.name, leaving.name], [staying.name]):
+            proxy.reload({"upstream": {"app": {**at_once, "servers": servers}}})
+        proxy.reload({"upstream": {"other": {"servers": [staying.name]}}, "route": [{"upstream": "other"}]})
+        assert proxy.fetch().status == 200 and staying.requests
+        for turn in range(5):
+            client.send(frame(b"still there", mask=MASK))
+            assert read_frame(client).payload == b"still there"
+
+
+def test_a_server_that_comes_back_keeps_what_it_still_has(azulb, scripted, tmp_path):
+    leaving, staying = scripted(upgrading(echo_messages)), scripted(always(OK))
+    path = tmp_path / "servers.json"
+    path.write_text(json.dumps([leaving.name]))
+    proxy = azulb(upstream={"servers": [], "discover": {"file": str(path)}, "timeout": {"drain": "30s"}})
     clients = [proxy.client(timeout=20) for _ in range(20)]
     for client in clients:
         assert handshake(client).status == 101
-    proxy.reload({"upstream": {"app": {**upstream, "servers": [staying.name]}}})
+    path.write_text(json.dumps([staying.name]))
     assert read_frame(clients[0]).close_code == RESTART
-    proxy.reload({"upstream": {"app": {**upstream, "servers": [staying.name, leaving.name]}}})
+    path.write_text(json.dumps([staying.name, leaving.name]))
+    wait_until(lambda: len(proxy.servers_state()) == 2, what="both servers")
     for turn in range(5):
         clients[-1].send(frame(b"still there", mask=MASK))
         assert read_frame(clients[-1]).payload == b"still there"
-    proxy.reload({"upstream": {"app": {"timeout": {"drain": "30s"}, "servers": [staying.name]}}})
+    path.write_text(json.dumps([staying.name]))
     assert {read_frame(client).close_code for client in clients[1:4]} == {RESTART}
     for client in clients:
         client.close()

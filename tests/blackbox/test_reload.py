@@ -387,8 +387,7 @@ def test_reloads_under_load_lose_nothing(azulb, crystal_apps):
     """AZULB_RELOADS=200 for the figures; websockets and workers come and go with every one."""
     reloads = int(os.environ.get("AZULB_RELOADS", "20"))
     apps = crystal_apps(3)
-    # One of them comes and goes, and its WebSockets are not to be closed so soon.
-    health = {"health": {**FAST, "path": "/health"}, "balance": "least_connections", "timeout": {"drain": "10m"}}
+    health = {"health": {**FAST, "path": "/health"}, "balance": "least_connections"}
     proxy = azulb(*apps, upstream=health, process={"workers": 2}, access_log={"output": "off"})
     for app in apps:
         proxy.wait_health(app, "up")

@@ -36,7 +36,7 @@ struct WorkerServer {
   AttemptList awaiting;
   AttemptList tunnels;                 // that have not been asked to close
   std::unique_ptr<TunnelDrain> drain;  // of `tunnels`; null: never wanted yet
-  bool left = false;                   // the newest snapshot has no such server
+  bool left = false;                   // discovery, or by command: the newest snapshot has no such server
   base::AtMostEvery tls_warning{tls_warning_interval_ms};
 };
 

@@ -310,3 +310,16 @@ def test_the_health_check_tells_a_living_azulb_from_none(azulb, scripted):
     assert health() == 0
     proxy.stop()
     assert health() != 0
+
+
+# ---- packages
+def packages(purpose):
+    lines = (PACKAGING / "packages.txt").read_text().splitlines()
+    return {line.split()[1] for line in lines if line.startswith(purpose + " ")}
+
+
+def test_the_debian_package_is_built_with_what_azulb_is_built_with():
+    (depends,) = re.findall(r"^Build-Depends:((?:.*\n)(?: .*\n)*)", (PACKAGING / "debian" / "control").read_text(), re.M)
+    named = {entry.split()[0].partition(":")[0] for entry in depends.split(",")}
+    # g++ and ninja come with every build and with meson; the other two are this project's own convenience.
+    assert named - {"debhelper-compat", "python3"} == packages("build") - {"g++", "ninja-build", "ccache", "ca-certificates"}

@@ -172,6 +172,13 @@ void append_server_families(const AdminSources& sources, Families& families) {
                   std::uint64_t{sources.upstreams[upstream].state->summary().eligible});
   }
   families.push_back(available.take());
+
+  Family waiting("azulb_upstream_waiting_requests", "Requests that wait for a server.", MetricType::Gauge);
+  for (std::size_t upstream = 0; upstream < sources.upstreams.size(); ++upstream) {
+    waiting.add({{"upstream", sources.labels->upstreams[upstream].name}},
+                sources.upstreams[upstream].state->waiting().count());
+  }
+  families.push_back(waiting.take());
 }
 
 }  // namespace azulb::admin

@@ -90,6 +90,9 @@ Json server_state(const AdminSources& sources, std::size_t upstream, std::size_t
                 {"ejections", sum([](const ServerMetrics& metrics) { return metrics.ejections.value(); })},
                 {"tunnels", sum([](const ServerMetrics& metrics) { return metrics.tunnels_active.value(); })},
                 {"errors", std::move(errors)}};
+  state["max_connections"] = nullptr;
+  if (server.most_requests() != balance::unlimited_requests)
+    state["max_connections"] = server.most_requests();
   if (!server.checked()) {
     state["health_reason"] = "not checked";
   } else if (!reason.empty()) {
@@ -115,6 +118,7 @@ Json upstream_state(const AdminSources& sources, std::size_t index) {
           {"availability", balance::to_string(balance::availability_of(summary))},
           {"available_servers", summary.eligible},
           {"active", state.total_active()},
+          {"waiting", state.waiting().count()},
           {"servers", std::move(servers)},
           {"removed", sources.upstreams[index].removed}};
 }

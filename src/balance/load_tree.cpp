@@ -48,7 +48,8 @@ LoadTree::Candidate LoadTree::leaf(std::size_t position) const {
   const std::size_t index = position - leaf_base_;
   if (index >= servers_.size()) return Candidate{none, {}};
   const ServerWord word = servers_[index]->word();
-  return word.eligible() ? Candidate{static_cast<std::uint32_t>(index), word} : Candidate{none, {}};
+  return servers_[index]->has_room(word) ? Candidate{static_cast<std::uint32_t>(index), word}
+                                         : Candidate{none, {}};
 }
 
 /// The best server below a leaf or node, with a word that the node was decided on.
@@ -60,8 +61,9 @@ LoadTree::Candidate LoadTree::current_winner(std::size_t position) {
   for (int round = 0; round < most_rounds; ++round) {
     const Node node{nodes_[position].load()};
     if (node.winner() == none) return Candidate{none, {}};
-    const ServerWord word = servers_[node.winner()]->word();
-    candidate = word.eligible() ? Candidate{node.winner(), word} : Candidate{none, {}};
+    const ServerState& server = *servers_[node.winner()];
+    const ServerWord word = server.word();
+    candidate = server.has_room(word) ? Candidate{node.winner(), word} : Candidate{none, {}};
     if (tag_of(word) == node.tag()) break;
     renew(position);
   }
@@ -107,7 +109,7 @@ std::optional<std::uint32_t> LoadTree::choose(const Choice& choice, std::uint64_
   return choose_by_scan(choice, probes);
 }
 
-/// Nobody is eligible, or a change is just on its way up: look at the servers themselves.
+/// Nobody has room, or a change is just on its way up: look at the servers themselves.
 std::optional<std::uint32_t> LoadTree::choose_by_scan(const Choice& choice, std::uint64_t& probes) {
   for (;;) {
     Candidate best{none, {}};

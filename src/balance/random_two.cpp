@@ -45,7 +45,8 @@ class RandomTwoSelector final : public Selector {
 
   bool usable(const Choice& choice, std::uint32_t index) {
     ++probes_;
-    return !is_tried(choice, index) && upstream_.server(index).eligible();
+    const ServerState& server = upstream_.server(index);
+    return !is_tried(choice, index) && server.has_room(server.word());
   }
 
   bool is_less_loaded(std::uint32_t left, std::uint32_t right) const {

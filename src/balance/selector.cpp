@@ -20,6 +20,7 @@ std::optional<std::uint32_t> Selector::place_on_ejected(const Choice& choice) {
     const ServerWord word = server.word();
     if (word.health() != Health::up || !word.ejected() || !word.enabled() || is_tried(choice, index))
       continue;
+    if (word.active() >= server.most_requests()) continue;
     if (!ServerLoad::begin_if(server, word, word.stamp())) continue;
     upstream_.policy_->server_changed(index);
     return index;

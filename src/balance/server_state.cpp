@@ -32,6 +32,7 @@ ServerState::ServerState(const ServerSettings& settings)
     : word_(0),
       weight_(std::clamp<std::uint32_t>(settings.weight, 1, max_weight)),
       configured_weight_(weight_.load()),
+      most_requests_(settings.most_requests),
       checked_(settings.checked),
       name_(settings.name),
       address_(settings.address),
@@ -45,6 +46,7 @@ std::shared_ptr<ServerState> ServerState::copy() const {
       .name = name_,
       .address = address_,
       .weight = weight(),
+      .most_requests = most_requests(),
       .checked = checked_,
       .health = health_settings_,
   });
@@ -58,6 +60,7 @@ void ServerLoad::begin(ServerState& server) {
 }
 
 bool ServerLoad::begin_within(ServerState& server, std::uint32_t limit) {
+  limit = std::min(limit, server.most_requests());
   std::uint64_t bits = server.word_.load();
   while (ServerWord{bits}.eligible() && ServerWord{bits}.active() < limit) {
     if (server.word_.compare_exchange_weak(bits, bits + 1)) return true;

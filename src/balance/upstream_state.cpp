@@ -66,6 +66,7 @@ void UpstreamState::release(std::uint32_t index) {
   ServerLoad::end(*servers_[index]);
   total_active_->value.fetch_sub(1, std::memory_order_relaxed);
   policy_->server_changed(index);
+  if (!waiting_.empty()) waiting_.wake_next();
 }
 
 bool UpstreamState::record_check(std::uint32_t index, bool passed, std::string_view reason) {
@@ -116,6 +117,13 @@ void UpstreamState::configure_weight(std::uint32_t index, std::uint32_t weight) 
   set_weight(index, weight);
 }
 
+void UpstreamState::configure_most_requests(std::uint32_t index, std::uint32_t most_requests) {
+  AZULB_ASSERT(most_requests >= 1);
+  if (servers_[index]->most_requests_.exchange(most_requests) == most_requests) return;
+  policy_->server_changed(index);
+  if (!waiting_.empty()) waiting_.wake_next();
+}
+
 Ejection UpstreamState::record_outcome(std::uint32_t index, Outcome outcome, std::int64_t now_ms) {
   const Ejection ejection = outlier_.record(index, outcome, now_ms);
   if (ejection.verdict == Ejection::Verdict::ejected) eligibility_changed(index);
@@ -136,6 +144,7 @@ std::vector<std::uint32_t> UpstreamState::expire_ejections(std::int64_t now_ms) 
     if (seen_[index] != before) eligibility_changed(index);
   }
   policy_->reconcile();
+  if (!waiting_.empty()) waiting_.wake_next();
   return returned;
 }
 

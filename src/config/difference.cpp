@@ -80,6 +80,7 @@ constexpr std::array route_keys = {
     key<&Route::timeout, Route>("timeout"),
     key<&Route::retry, Route>("retry"),
     key<&Route::limit, Route>("limit"),
+    key<&Route::priority, Route>("priority"),
 };
 constexpr std::array upstream_keys = {
     key<&Upstream::balance, Upstream>("balance"),
@@ -88,6 +89,7 @@ constexpr std::array upstream_keys = {
     key<&Upstream::host_header, Upstream>("host_header"),
     key<&Upstream::protocol, Upstream>("protocol"),
     key<&Upstream::proxy_protocol, Upstream>("proxy_protocol"),
+    key<&Upstream::max_connections, Upstream>("max_connections"),
     key<&Upstream::queue, Upstream>("queue"),
     key<&Upstream::queue_timeout, Upstream>("queue_timeout"),
     key<&Upstream::timeout, Upstream>("timeout"),

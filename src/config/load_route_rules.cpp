@@ -67,7 +67,7 @@ void read_route_limit(TableReader& table, RouteLimit& limit) {
 void check_use(TableReader& table, const Route& route) {
   if (!route.redirect && !route.respond) return;
   for (const std::string_view key :
-       {"strip_prefix", "add_prefix", "request_headers", "timeout", "retry", "limit"}) {
+       {"strip_prefix", "add_prefix", "request_headers", "timeout", "retry", "limit", "priority"}) {
     if (table.has(key)) table.report(key, {quote(key) + " is only for routes that lead to an upstream"});
   }
 }
@@ -84,6 +84,8 @@ void read_route_rules(TableReader& table, Route& route) {
   table.duration("timeout", route.timeout, {0ms, kLongestTimeout});
   table.table("retry", [&](TableReader& inner) { read_route_retry(inner, route.retry); });
   table.table("limit", [&](TableReader& inner) { read_route_limit(inner, route.limit); });
+  table.choice<Priority>("priority", route.priority,
+                         {{"high", Priority::high}, {"normal", Priority::normal}, {"low", Priority::low}});
   check_use(table, route);
 }
 

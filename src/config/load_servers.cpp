@@ -39,6 +39,7 @@ void read_server_table(TableReader& table, Server& server, Seen& seen) {
   const bool is_new = address && read_address(table.context(), *address, server, seen);
   if (table.lacks("address")) table.report("address", {"a server needs an address"});
   table.integer("weight", server.weight, {1, 65535});
+  table.integer("max_connections", server.max_connections, {0, kMostServerRequests});
   if (const std::optional<Text> name = table.text("name")) {
     server.name = name->value;
     if (auto fault = check_name(name->value)) {
@@ -49,7 +50,7 @@ void read_server_table(TableReader& table, Server& server, Seen& seen) {
   } else if (is_new && !table.has("name")) {
     seen.names.add(table.context(), server.name, *address, "server name");
   }
-  table.unsupported({"max_connections", "backup", "region"});
+  table.unsupported({"backup", "region"});
 }
 
 }  // namespace

@@ -104,6 +104,7 @@ void read_upstream(TableReader& table, Upstream& upstream) {
                          {{"http1", Protocol::http1}, {"http2", Protocol::http2}});
   table.text("host_header", upstream.host_header, check_host_header);
   table.integer("proxy_protocol", upstream.proxy_protocol, {0, 2});
+  table.integer("max_connections", upstream.max_connections, {0, kMostServerRequests});
   table.integer("queue", upstream.queue, {0, kMostCount});
   table.duration("queue_timeout", upstream.queue_timeout);
   table.table("timeout", [&](TableReader& inner) { read_timeout(inner, upstream.timeout); });
@@ -113,8 +114,7 @@ void read_upstream(TableReader& table, Upstream& upstream) {
   table.table("retry", [&](TableReader& inner) { read_retry(inner, upstream.retry); });
   table.table("tls", [&](TableReader& inner) { read_upstream_tls(inner, upstream.tls.emplace()); });
   check_servers(table, upstream.servers, upstream);
-  table.unsupported(
-      {"slow_start", "max_connections", "panic_threshold", "region", "failover_threshold", "sticky"});
+  table.unsupported({"slow_start", "panic_threshold", "region", "failover_threshold", "sticky"});
 }
 
 }  // namespace azulb::config

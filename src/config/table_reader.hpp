@@ -35,6 +35,8 @@ struct Choice {
 };
 
 inline constexpr Milliseconds kLongestTimeout = 8760h;  // a year: longer is a slip of the pen
+/// The most requests that a server may be said to bear at once.
+inline constexpr std::int64_t kMostServerRequests = 1'000'000;
 
 class TableReader {
  public:

@@ -24,6 +24,8 @@ WorkerThread::WorkerThread(net::Loop& main, proxy::SharedState& shared, std::spa
         // A large configuration takes its time to destroy.
         main.post([unused = std::move(unused)]() mutable { unused.reset(); });
       }) {
+  const std::span<const int> others = shared.wake_descriptors.all();
+  kept_descriptors_.insert(kept_descriptors_.end(), others.begin(), others.end());
   kept_descriptors_.insert(kept_descriptors_.end(),
                            {main.mailbox_descriptor(), channel_.receiving_descriptor()});
 }

@@ -24,7 +24,8 @@ base::SocketAddress address_of(const config::Server& server) {
 base::Result<bool> UpstreamServers::add(const config::Server& server) {
   const base::SocketAddress address = address_of(server);
   const std::string text = address.text();
-  const bool is_plain = server.name == server.address.text() && server.weight == 1;
+  const bool is_plain =
+      server.name == server.address.text() && server.weight == 1 && server.max_connections == 0;
   if (amendments_.removed.contains(text)) {
     if (!is_plain)
       return base::failure(fmt::format(

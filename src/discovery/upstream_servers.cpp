@@ -243,12 +243,12 @@ void UpstreamServers::add_servers(ServerList& list, const std::vector<config::Se
       const auto& addresses = addresses_of(host);
       for (const base::IpAddress& ip : addresses) {
         const auto address = base::SocketAddress::from_ip(ip, server.address.port);
-        builder.add(
-            {name_of(server.name, address, addresses.size() > 1), address, host, server.weight, source});
+        builder.add({name_of(server.name, address, addresses.size() > 1), address, host, server.weight,
+                     source, server.max_connections});
       }
     } else if (const auto address =
                    base::resolve(server.address, false)) {  // a number or a path: no question
-      builder.add({server.name, address->front(), host, server.weight, source});
+      builder.add({server.name, address->front(), host, server.weight, source, server.max_connections});
     }
   }
 }

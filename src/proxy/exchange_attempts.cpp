@@ -14,60 +14,67 @@ namespace azulb::proxy {
 void Exchange::choose_server() {
   enter(ExchangePhase::choosing);
   WorkerUpstream& upstream = snapshot_->upstream(upstream_);
-  balance::Choice choice = choice_for(*upstream.snapshot, *request_);
-  choice.tried = tried();
-  const auto server = upstream.selector->choose_and_acquire(choice);
-  if (server) {
+  // Nobody overtakes those that wait, but for who has been at a server before.
+  if (attempts_ == 0 && !upstream.snapshot->state->waiting().empty()) return wait_in_line();
+  if (const auto server = acquire_server()) {
     begin_attempt(*server);
   } else {
     wait_for_server();
   }
 }
 
-void Exchange::wait_for_server() {
+std::optional<std::uint32_t> Exchange::acquire_server() {
   WorkerUpstream& upstream = snapshot_->upstream(upstream_);
+  balance::Choice choice = choice_for(*upstream.snapshot, *request_);
+  choice.tried = tried();
+  return upstream.selector->choose_and_acquire(choice);
+}
+
+void Exchange::wait_for_server() {
+  const WorkerUpstream& upstream = snapshot_->upstream(upstream_);
   const balance::UpstreamSummary summary = upstream.snapshot->state->summary();
   const std::int64_t patience_ms = upstream.snapshot->config->queue_timeout.count();
   const bool checked = upstream.snapshot->config->health.has_value();
   const bool returns_in_time =
       summary.next_return_ms != 0 && summary.next_return_ms - worker_.loop().now_ms() <= patience_ms;
   const bool drained = summary.draining + summary.disabled > 0;  // whoever did that may undo it
-  if (!checked && !returns_in_time && !drained)
+  const bool all_busy = summary.eligible > 0;
+  if (!all_busy && !checked && !returns_in_time && !drained)
     return reply_error(ErrorWord::no_server, "no server is available");
-  if (upstream.snapshot->waiting.fetch_add(1, std::memory_order_relaxed) >=
-      upstream.snapshot->config->queue) {
-    upstream.snapshot->waiting.fetch_sub(1, std::memory_order_relaxed);
-    return reply_error(ErrorWord::queue_full, "too many requests wait for a server");
-  }
-  enter(ExchangePhase::waiting);
+  wait_in_line();
+}
+
+void Exchange::wait_in_line() {
+  WorkerUpstream& upstream = snapshot_->upstream(upstream_);
+  const config::Upstream& config = *upstream.snapshot->config;
   waiting_since_ns_ = worker_.loop().now_ns();
-  if (queue_ns_ < 0) {
-    upstream.waiting.push_back(*this);
-  } else {
-    upstream.waiting.push_front(*this);  // it has waited before: its place is ahead of those that came after
-  }
+  if (!upstream.waiting->enter(*this, config.queue, attempts_ > 0))
+    return reply_error(ErrorWord::queue_full, "too many requests wait for a server");
+  enter(ExchangePhase::waiting);
   // Waiting again after a failed attempt does not start the patience anew.
   const std::int64_t waited_ms = queue_ns_ > 0 ? queue_ns_ / 1'000'000 : 0;
   if (waited_ms == 0) {
     upstream.queue_timeout->start(timer_);
   } else {
-    worker_.loop().timers().start(
-        timer_, std::chrono::milliseconds(std::max<std::int64_t>(patience_ms - waited_ms, 1)));
+    worker_.loop().timers().start(timer_, std::chrono::milliseconds(std::max<std::int64_t>(
+                                              config.queue_timeout.count() - waited_ms, 1)));
   }
 }
 
 void Exchange::stop_waiting() {
-  unlink();
   timer_.stop();
-  snapshot_->upstream(upstream_).snapshot->waiting.fetch_sub(1, std::memory_order_relaxed);
+  snapshot_->upstream(upstream_).waiting->leave(*this);
   queue_ns_ = std::max<std::int64_t>(queue_ns_, 0) + worker_.loop().now_ns() - waiting_since_ns_;
 }
 
 bool Exchange::try_again() {
   AZULB_ASSERT(phase_ == ExchangePhase::waiting);
+  const auto server = acquire_server();
+  if (!server) return false;
   stop_waiting();
-  choose_server();
-  return phase_ != ExchangePhase::waiting;
+  enter(ExchangePhase::choosing);
+  begin_attempt(*server);
+  return true;
 }
 
 bool Exchange::may_reuse_connection() const {

@@ -147,6 +147,7 @@ std::string reason_of(const balance::ServerState& server) {
     add(why.empty() ? "down" : "down: " + why);
   }
   if (word.ejected()) add("ejected for its errors");
+  if (word.eligible() && !server.has_room(word)) add("at its max_connections");
   return reason.empty() ? "up" : reason;
 }
 

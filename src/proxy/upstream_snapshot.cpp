@@ -48,6 +48,8 @@ balance::ServerSettings server_settings(const config::Upstream& upstream,
   settings.address = server.address.text();
   settings.name = server.name;
   settings.weight = server.weight;
+  const std::uint32_t most = server.max_connections != 0 ? server.max_connections : upstream.max_connections;
+  if (most != 0) settings.most_requests = most;
   if (upstream.health) {
     settings.checked = true;
     settings.health = {.rise = upstream.health->rise,
@@ -129,6 +131,8 @@ void UpstreamSnapshot::link(const UpstreamSnapshot* earlier) {
   }
   for (std::uint32_t server = 0; server < state->server_count(); ++server)
     state->configure_weight(server, servers[server].weight);
+  for (std::uint32_t server = 0; server < state->server_count(); ++server)
+    state->configure_most_requests(server, servers[server].most_requests);
 }
 
 void UpstreamSnapshot::find_earlier_servers(const UpstreamSnapshot& earlier) {

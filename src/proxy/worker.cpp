@@ -22,7 +22,8 @@ Worker::Worker(net::Loop& loop, SharedState& shared, SnapshotReceiver on_unused)
       shared_(shared),
       on_unused_(std::move(on_unused)),
       random_(base::Random::from_system()),
-      pool_context_{.loop = loop_, .codecs = codecs_.servers, .connections = server_connections_} {}
+      pool_context_{.loop = loop_, .codecs = codecs_.servers, .connections = server_connections_},
+      wakeups_(loop_, shared.wake_descriptors) {}
 
 Worker::~Worker() {
   AZULB_ASSERT(drained());
@@ -34,8 +35,9 @@ void Worker::apply(WorkerUpdate update) {
   access_log_ = std::move(update.access_log);
   codecs_.fit(update.snapshot->config());
   WorkerSnapshotOwner& owner = *this;
-  snapshots_.push_back(std::make_unique<WorkerSnapshot>(
-      owner, loop_, pool_context_, random_, std::move(update.snapshot), std::move(update.metrics), earlier));
+  snapshots_.push_back(std::make_unique<WorkerSnapshot>(owner, loop_, pool_context_, random_, wakeups_,
+                                                        std::move(update.snapshot), std::move(update.metrics),
+                                                        earlier));
   apply_listeners(update);
   if (earlier != nullptr) earlier->supersede();
   for (const auto& snapshot : snapshots_) {

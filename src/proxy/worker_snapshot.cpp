@@ -17,7 +17,7 @@ bool names_same_servers(const config::Upstream& one, const config::Upstream& oth
 }  // namespace
 
 WorkerSnapshot::WorkerSnapshot(WorkerSnapshotOwner& owner, net::Loop& loop,
-                               upstream::PoolContext& pool_context, base::Random& random,
+                               upstream::PoolContext& pool_context, base::Random& random, Wakeups& wakeups,
                                std::shared_ptr<Snapshot> snapshot, std::shared_ptr<WorkerMetrics> metrics,
                                WorkerSnapshot* earlier)
     : owner_(owner),
@@ -27,7 +27,7 @@ WorkerSnapshot::WorkerSnapshot(WorkerSnapshotOwner& owner, net::Loop& loop,
       upstreams_(snapshot_->upstream_count()) {
   build_listeners();
   for (std::size_t index = 0; index < upstreams_.size(); ++index)
-    build_upstream(upstreams_[index], index, pool_context, random, earlier);
+    build_upstream(upstreams_[index], index, pool_context, random, wakeups, earlier);
   for (const config::Route& route : config().routes)
     route_timeouts_.push_back(route.timeout.count() > 0 ? &loop.timers().list(route.timeout) : nullptr);
 }
@@ -48,7 +48,7 @@ void WorkerSnapshot::build_listeners() {
 
 void WorkerSnapshot::build_upstream(WorkerUpstream& upstream, std::size_t index,
                                     upstream::PoolContext& pool_context, base::Random& random,
-                                    WorkerSnapshot* earlier) {
+                                    Wakeups& wakeups, WorkerSnapshot* earlier) {
   net::TimerQueue& timers = loop_.timers();
   UpstreamSnapshot& snapshot = snapshot_->upstream(index);
   const config::Upstream& config = *snapshot.config;
@@ -60,6 +60,7 @@ void WorkerSnapshot::build_upstream(WorkerUpstream& upstream, std::size_t index,
   upstream.selector = before != nullptr && before->snapshot->state == snapshot.state
                           ? before->selector
                           : snapshot.state->make_selector(random.next());
+  upstream.waiting = std::make_unique<WaitingRoom>(loop_, wakeups, snapshot.state);
   upstream.connect_timeout = &timers.list(config.timeout.connect);
   upstream.response_timeout = &timers.list(config.timeout.response);
   upstream.idle_timeout = &timers.list(config.timeout.idle);
@@ -103,8 +104,7 @@ void WorkerSnapshot::server_changed(const balance::ServerState& server) {
     changed.pool->close_idle();
   }
   if (upstream.snapshot->state->summary().eligible == 0) return;
-  while (!upstream.waiting.empty() && upstream.waiting.front().try_again()) {
-  }
+  upstream.waiting->serve();
 }
 
 void WorkerSnapshot::tunnel_begun(std::uint32_t upstream, std::uint32_t server, const Snapshot& newest) {
@@ -172,15 +172,8 @@ void WorkerSnapshot::supersede() {
 }
 
 void WorkerSnapshot::route_waiting_anew(WorkerUpstream& upstream) {
-  base::IntrusiveList<Exchange, ExchangeWaiting> waiting;
-  waiting.take_all(upstream.waiting);
-  while (!waiting.empty()) {
-    Exchange& exchange = waiting.front();
-    if (exchange.may_be_routed_anew()) {
-      exchange.route_anew();
-    } else {
-      upstream.waiting.push_back(waiting.pop_front());
-    }
+  for (Exchange* const exchange : upstream.waiting->all()) {
+    if (exchange->may_be_routed_anew()) exchange->route_anew();
   }
 }
 

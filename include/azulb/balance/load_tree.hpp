@@ -28,8 +28,8 @@ class LoadTree {
  public:
   explicit LoadTree(std::vector<ServerState*> servers);
 
-  /// The best eligible server not in `choice.tried`; the request is counted on it. Adds nodes looked at to
-  /// `probes`.
+  /// The best eligible server that has room and is not in `choice.tried`; the request is counted on it. Adds
+  /// nodes looked at to `probes`.
   std::optional<std::uint32_t> choose(const Choice& choice, std::uint64_t& probes);
   /// To be called after any change of the server's word.
   void update(std::uint32_t index);

@@ -24,9 +24,9 @@ class Selector {
   virtual ~Selector() = default;
 
   /// Chooses an eligible server and counts the request on it, in one step: two workers can't both take the
-  /// last place. Give it back with UpstreamState::release(). A server in `tried` is chosen only when every
-  /// eligible one is in it, and no other is up and merely ejected. Nothing is counted and the answer is empty
-  /// only if no server is eligible.
+  /// last place, nor exceed what a server may have. Give it back with UpstreamState::release(). A server in
+  /// `tried` is chosen only when every eligible one that has room is in it, and no other is up and merely
+  /// ejected. Nothing is counted and the answer is empty only if no eligible server has room.
   std::optional<std::uint32_t> choose_and_acquire(const Choice& choice);
 
   /// Servers, table entries and tree nodes looked at so far by choosing (rebuilding a table after a change of
@@ -36,7 +36,7 @@ class Selector {
  protected:
   explicit Selector(UpstreamState& upstream) : upstream_(upstream) {}
 
-  /// Chooses an eligible server not in `choice.tried`, and counts the request with ServerLoad.
+  /// Chooses an eligible server with room, not in `choice.tried`, and counts the request with ServerLoad.
   virtual std::optional<std::uint32_t> place(const Choice& choice) = 0;
 
   UpstreamState& upstream_;

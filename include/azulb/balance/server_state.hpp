@@ -49,12 +49,15 @@ struct ServerWord {
 };
 
 inline constexpr std::uint32_t max_weight = 65535;
+/// The most requests that a server is given at once, if nothing else is said.
+inline constexpr std::uint32_t unlimited_requests = std::numeric_limits<std::uint32_t>::max();
 
 struct ServerSettings {
   std::string name;          // as written, else the address's text; unique within its upstream
   std::string address;       // text, for logs and metrics
   std::uint32_t weight = 1;  // 1..max_weight
-  bool checked = false;      // has active health checks; a server without is always up
+  std::uint32_t most_requests = unlimited_requests;  // under way at once, all workers together; at least 1
+  bool checked = false;  // has active health checks; a server without is always up
   HealthSettings health;
 };
 
@@ -73,6 +76,8 @@ class alignas(64) ServerState {
   std::uint32_t weight() const { return weight_.load(std::memory_order_seq_cst); }
   /// As the configuration has it, whatever was set since.
   std::uint32_t configured_weight() const { return configured_weight_; }
+  /// Requests that it may have under way at once, all workers together.
+  std::uint32_t most_requests() const { return most_requests_.load(std::memory_order_relaxed); }
   bool checked() const { return checked_; }
 
   ServerWord word() const { return ServerWord{word_.load(std::memory_order_seq_cst)}; }
@@ -82,6 +87,8 @@ class alignas(64) ServerState {
   AdminState admin_state() const { return word().admin_state(); }
   /// Up, enabled and not ejected: may be chosen.
   bool eligible() const { return word().eligible(); }
+  /// As its word was: whether it could take another request.
+  bool has_room(ServerWord word) const { return word.eligible() && word.active() < most_requests(); }
   /// Monotonic milliseconds; 0 when not ejected.
   std::int64_t ejected_until_ms() const { return ejected_until_ms_.load(std::memory_order_acquire); }
   std::uint32_t consecutive_errors() const { return consecutive_errors_.load(std::memory_order_relaxed); }
@@ -103,6 +110,7 @@ class alignas(64) ServerState {
   std::atomic<std::uint32_t> ejections_in_a_row_{0};
   std::atomic<std::uint32_t> weight_;
   std::uint32_t configured_weight_;
+  std::atomic<std::uint32_t> most_requests_;
   bool checked_;
   std::string name_;
   std::string address_;
@@ -115,11 +123,11 @@ class ServerLoad {
  public:
   /// Counts unconditionally.
   static void begin(ServerState& server);
-  static constexpr std::uint32_t unlimited = std::numeric_limits<std::uint32_t>::max();
-  /// Counts if the server is eligible and would then have at most `limit` requests, in one step: a server
-  /// that was taken out is never given another.
+  static constexpr std::uint32_t unlimited = unlimited_requests;
+  /// Counts if the server is eligible and would then have at most `limit` requests, and no more than it may
+  /// have, in one step: a server that was taken out is never given another.
   static bool begin_within(ServerState& server, std::uint32_t limit);
-  /// Counts and stamps if the word is still `expected`.
+  /// Counts and stamps if the word is still `expected`, of which the caller knows that there is room.
   static bool begin_if(ServerState& server, ServerWord expected, std::uint64_t stamp);
   static void end(ServerState& server);
 };

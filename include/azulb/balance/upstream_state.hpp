@@ -13,6 +13,7 @@
 #include "azulb/balance/retry.hpp"
 #include "azulb/balance/selector.hpp"
 #include "azulb/balance/server_state.hpp"
+#include "azulb/balance/waiting_queue.hpp"
 
 namespace azulb::balance {
 
@@ -84,7 +85,7 @@ class UpstreamState {
 
   /// Counts a request on a server that was not chosen by a Selector (say, by a sticky cookie).
   void acquire(std::uint32_t index);
-  /// Ends a request counted by acquire() or Selector::choose_and_acquire().
+  /// Ends a request counted by acquire() or Selector::choose_and_acquire(). Who waits for a place is woken.
   void release(std::uint32_t index);
 
   /// Requests under way on all servers.
@@ -103,15 +104,21 @@ class UpstreamState {
   /// Main: what the configuration says, at a reload. A weight that was set meanwhile stays, unless the
   /// configuration has changed.
   void configure_weight(std::uint32_t index, std::uint32_t weight);
+  /// Main: how many requests the server may have at once, by the configuration; at least 1. What runs goes on
+  /// where it is fewer than there are.
+  void configure_most_requests(std::uint32_t index, std::uint32_t most_requests);
   /// Workers: how an attempt ended, for the passive checks. Says if this call ejected the server.
   Ejection record_outcome(std::uint32_t index, Outcome outcome, std::int64_t now_ms);
   /// Main's ticker, some ten times a second: ends ejections whose time is over and returns those servers;
-  /// also puts right what exchanges of an earlier snapshot have changed in shared servers. Linear in the
-  /// servers.
+  /// also puts right what exchanges of an earlier snapshot have changed in shared servers, the places there
+  /// included that they have freed. Linear in the servers.
   std::vector<std::uint32_t> expire_ejections(std::int64_t now_ms);
 
   std::uint32_t ejected_count() const { return outlier_.ejected_count(); }
   RetryBudget& retry_budget() { return retry_budget_; }
+  /// The requests that wait for one of these servers.
+  WaitingQueue& waiting() { return waiting_; }
+  const WaitingQueue& waiting() const { return waiting_; }
 
   /// Counts, linear in the servers: for admin, and to decide what to do when nothing could be chosen.
   UpstreamSummary summary() const;
@@ -140,6 +147,7 @@ class UpstreamState {
   const std::shared_ptr<Total> total_active_;
   Outlier outlier_;
   RetryBudget retry_budget_;
+  WaitingQueue waiting_;
   std::vector<Seen> seen_;  // main: as of the last reconciliation
   std::unique_ptr<Policy> policy_;
   alignas(64) std::atomic<std::uint64_t> generation_{1};

@@ -192,6 +192,10 @@ struct SplitTarget {
   bool operator==(const SplitTarget&) const = default;
 };
 
+/// Which of the requests that wait for a server are next: all of a higher priority before any of a lower.
+enum class Priority : std::uint8_t { high, normal, low };
+inline constexpr std::size_t priority_count = 3;
+
 struct Route {
   std::string name;                   // as written, else "route-N" with N counted from 1
   std::vector<std::string> listener;  // names; empty = all
@@ -216,6 +220,7 @@ struct Route {
   Milliseconds timeout = 0ms;  // 0 = none
   RouteRetry retry;
   RouteLimit limit;
+  Priority priority = Priority::normal;
 
   bool operator==(const Route&) const = default;
 };
@@ -228,7 +233,8 @@ enum class Protocol { http1, http2 };
 struct Server {
   std::string name;  // as written, else the address's text; unique within its upstream
   base::HostPort address;
-  unsigned weight = 1;  // 1..65535
+  unsigned weight = 1;           // 1..65535
+  unsigned max_connections = 0;  // requests at once; 0: as the upstream says
 
   bool operator==(const Server&) const = default;
 };
@@ -345,7 +351,8 @@ struct Upstream {
   std::optional<Discover> discover;
   std::string host_header = "preserve";  // preserve | upstream | a literal
   Protocol protocol = Protocol::http1;
-  int proxy_protocol = 0;  // the version to send; 0 = none
+  int proxy_protocol = 0;        // the version to send; 0 = none
+  unsigned max_connections = 0;  // requests at once for each server; 0 = unlimited
   std::uint64_t queue = 1024;
   Milliseconds queue_timeout = 5s;
   UpstreamTimeout timeout;

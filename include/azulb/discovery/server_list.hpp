@@ -16,6 +16,7 @@ struct FoundServer {
   std::string host;  // the name or address that led to it, which its certificate must prove; empty: a socket
   unsigned weight = 1;  // 1..65535
   std::string source;   // "servers" (of the configuration), "dns app.internal:3000", "file /run/servers.json"
+  unsigned max_connections = 0;  // 0: as the upstream says
 
   bool operator==(const FoundServer&) const = default;
 };

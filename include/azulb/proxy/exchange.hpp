@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -86,8 +87,11 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   /// From a transfer inside the kernel.
   void transferred(Direction direction, std::uint64_t size_bytes, bool sink_behind);
 
-  /// From the worker, while waiting: a server may have become available. True if it no longer waits.
+  /// While waiting, next in line: a server may have become available. True if it no longer waits.
   bool try_again();
+  config::Priority priority() const { return rules_->config->priority; }
+  /// Since when it has its place in line: from its beginning if it has been at a server.
+  std::int64_t in_line_since_ns() const { return attempts_ == 0 ? waiting_since_ns_ : begun_ns_; }
 
   /// From its snapshot, while waiting, when there is a newer one: as long as no server has been asked, the
   /// request may be routed as if it came only now.
@@ -136,8 +140,10 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
 
   // exchange_attempts.cpp: choosing, waiting, sending
   void choose_server();
+  std::optional<std::uint32_t> acquire_server();
   void begin_attempt(std::uint32_t server);
   void wait_for_server();
+  void wait_in_line();
   void stop_waiting();
   bool may_reuse_connection() const;
   void send_request();

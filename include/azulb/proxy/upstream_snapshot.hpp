@@ -2,7 +2,6 @@
 // before.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -46,8 +45,6 @@ struct UpstreamSnapshot {
   std::vector<std::string> sources;               // what each comes from: discovery::FoundServer::source
   std::shared_ptr<tls::ClientContext> tls;        // null: plain text
   std::shared_ptr<balance::UpstreamState> state;  // null until `link`
-  /// Requests of all workers that wait for a server; bounded by config->queue. Any thread.
-  std::atomic<std::uint64_t> waiting{0};
   /// Where each server stood in the upstream of this name in the snapshot before; nothing: it is new.
   std::vector<std::optional<std::uint32_t>> earlier_servers;
   std::optional<std::uint32_t> earlier_index;  // of the upstream itself

@@ -23,6 +23,7 @@
 #include "azulb/proxy/metrics.hpp"
 #include "azulb/proxy/pending_connection.hpp"
 #include "azulb/proxy/snapshot.hpp"
+#include "azulb/proxy/wakeups.hpp"
 #include "azulb/proxy/worker_listener.hpp"
 #include "azulb/proxy/worker_snapshot.hpp"
 #include "azulb/upstream/server_pool.hpp"
@@ -33,6 +34,7 @@ namespace azulb::proxy {
 struct SharedState {
   std::atomic<std::uint64_t> connections{0};  // client connections of all workers
   ClientCounts clients;                       // per address, where a listener limits them
+  WakeDescriptors wake_descriptors;           // of their requests that wait
 };
 
 /// What main gives a worker at its start, and with each reload.
@@ -139,6 +141,7 @@ class Worker final : private WorkerSnapshotOwner {
   HttpDate date_;
   base::Slab<upstream::ServerConnection> server_connections_;
   upstream::PoolContext pool_context_;
+  Wakeups wakeups_;
   std::vector<std::unique_ptr<WorkerSnapshot>> snapshots_;  // the newest last
   base::Slab<Exchange::Deadline> deadlines_;
   base::Slab<Exchange> exchanges_;

@@ -18,12 +18,13 @@
 #include "azulb/proxy/metrics.hpp"
 #include "azulb/proxy/snapshot.hpp"
 #include "azulb/proxy/tunnel_drain.hpp"
+#include "azulb/proxy/waiting_room.hpp"
+#include "azulb/proxy/wakeups.hpp"
 #include "azulb/upstream/server_pool.hpp"
 
 namespace azulb::proxy {
 
 class Exchange;
-struct ExchangeWaiting;  // the tag of WorkerUpstream::waiting
 
 /// How often a server that TLS fails with is named in the log.
 inline constexpr std::int64_t tls_warning_interval_ms = 10'000;
@@ -45,7 +46,7 @@ struct WorkerUpstream {
   UpstreamSnapshot* snapshot = nullptr;
   std::shared_ptr<balance::Selector> selector;  // the next snapshot's, too, where its state is the same
   std::vector<WorkerServer> servers;
-  base::IntrusiveList<Exchange, ExchangeWaiting> waiting;  // first come, first served
+  std::unique_ptr<WaitingRoom> waiting;
   net::TimerList* connect_timeout = nullptr;
   net::TimerList* response_timeout = nullptr;
   net::TimerList* idle_timeout = nullptr;
@@ -81,7 +82,7 @@ class WorkerSnapshot final : private net::Retired {
   /// What is passed by reference outlives this. `earlier`: the one that this replaces, whose pools it takes
   /// over; null: none.
   WorkerSnapshot(WorkerSnapshotOwner& owner, net::Loop& loop, upstream::PoolContext& pool_context,
-                 base::Random& random, std::shared_ptr<Snapshot> snapshot,
+                 base::Random& random, Wakeups& wakeups, std::shared_ptr<Snapshot> snapshot,
                  std::shared_ptr<WorkerMetrics> metrics, WorkerSnapshot* earlier);
   WorkerSnapshot(const WorkerSnapshot&) = delete;
   WorkerSnapshot& operator=(const WorkerSnapshot&) = delete;
@@ -119,8 +120,8 @@ class WorkerSnapshot final : private net::Retired {
   friend class SnapshotUse;
   void build_listeners();
   void build_upstream(WorkerUpstream& upstream, std::size_t index, upstream::PoolContext& pool_context,
-                      base::Random& random, WorkerSnapshot* earlier);
-  void route_waiting_anew(WorkerUpstream& upstream);
+                      base::Random& random, Wakeups& wakeups, WorkerSnapshot* earlier);
+  static void route_waiting_anew(WorkerUpstream& upstream);
   void compare_servers(WorkerUpstream& upstream, const Snapshot& newest);
   void pace_tunnels(WorkerUpstream& upstream, std::uint32_t server);
   void end_use() {

@@ -44,7 +44,7 @@ class Views final : public proxy::WorkerSnapshotOwner {
                                    : std::make_shared<proxy::WorkerMetrics>(labels, *metrics_, labels_);
     labels_ = labels;
     WorkerSnapshot* const earlier = views_.empty() ? nullptr : views_.back().get();
-    views_.push_back(std::make_unique<WorkerSnapshot>(*this, loop, pool_context_, random_,
+    views_.push_back(std::make_unique<WorkerSnapshot>(*this, loop, pool_context_, random_, wakeups_,
                                                       std::move(snapshot), metrics_, earlier));
     return *views_.back();
   }
@@ -61,6 +61,8 @@ class Views final : public proxy::WorkerSnapshotOwner {
   base::Slab<upstream::ServerConnection> connections_;
   upstream::PoolContext pool_context_{.loop = loop, .codecs = codecs_.servers, .connections = connections_};
   base::Random random_{1};
+  proxy::WakeDescriptors wake_descriptors_;
+  proxy::Wakeups wakeups_{loop, wake_descriptors_};
   std::shared_ptr<proxy::WorkerMetrics> metrics_;
   proxy::MetricLabels labels_;
   std::vector<std::unique_ptr<WorkerSnapshot>> views_;

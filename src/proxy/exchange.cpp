@@ -200,7 +200,7 @@ void Exchange::on_timeout() {
 }
 
 void Exchange::finish(ErrorWord error) {
-  if (phase_ == ExchangePhase::waiting) stop_waiting();
+  if (waits()) stop_waiting();
   timer_.stop();
   stop_deadline();
   end_attempt();

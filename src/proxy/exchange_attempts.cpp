@@ -63,7 +63,13 @@ void Exchange::wait_in_line() {
 
 void Exchange::stop_waiting() {
   timer_.stop();
-  snapshot_->upstream(upstream_).waiting->leave(*this);
+  WorkerUpstream& upstream = snapshot_->upstream(upstream_);
+  if (linked()) {
+    upstream.waiting->leave(*this);
+  } else {
+    retry_->awaits_return = false;
+    upstream.snapshot->state->waiting().end();
+  }
   queue_ns_ = std::max<std::int64_t>(queue_ns_, 0) + worker_.loop().now_ns() - waiting_since_ns_;
 }
 

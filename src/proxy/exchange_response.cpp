@@ -214,7 +214,7 @@ void Exchange::reply_error(ErrorWord error, std::string_view detail, int status)
 }
 
 void Exchange::reply(const LocalReply& reply) {
-  if (linked()) stop_waiting();
+  if (waits()) stop_waiting();
   enter(ExchangePhase::responding);
   timer_.stop();
   status_ = static_cast<std::uint16_t>(reply.status);

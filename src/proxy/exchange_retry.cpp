@@ -10,6 +10,8 @@ namespace {
 
 // How often a retry asks again for a place in the budget.
 constexpr std::chrono::milliseconds budget_poll_interval{5};
+// How often a request looks whether servers that refused its connections are back.
+constexpr std::chrono::milliseconds return_poll_interval{100};
 
 }  // namespace
 
@@ -43,12 +45,12 @@ void Exchange::attempt_failed(const AttemptEnd& end) {
   }
   attempt_.record_error(end.error);
   if (!end.own_shortage && !end.known) attempt_.record_outcome(balance::Outcome::error);
-  if (budget_taken_) retry_budget().record(false);
-  if (!may_retry(end, 0)) return give_up(end);
+  if (!may_retry(end, 0)) return may_await_return(end) ? await_return(end) : give_up(end);
   if (take_retry_budget()) {
     end_attempt();
     return back_off();
   }
+  if (may_await_return(end)) return await_return(end);
   if (!retry_budget().worth_waiting()) return give_up(end);
   end_attempt();
   hold(end);
@@ -98,7 +100,15 @@ bool Exchange::is_retry_condition(int status) const {
 }
 
 bool Exchange::may_retry(const AttemptEnd& end, int status) {
-  const balance::AttemptFailure failure{
+  const balance::RetryDecision decision =
+      balance::decide_retry(destination_->retry, failure_of(end, status), worker_.random().next());
+  if (!decision.retry()) return false;
+  retry_state().delay_ms = static_cast<std::uint32_t>(decision.delay_ms);
+  return true;
+}
+
+balance::AttemptFailure Exchange::failure_of(const AttemptEnd& end, int status) {
+  return {
       .kind = end.kind,
       .status = status,
       .attempts_made = attempts_,
@@ -109,11 +119,28 @@ bool Exchange::may_retry(const AttemptEnd& end, int status) {
       .body_replayable = replayable_ || attempt_.writer() == nullptr,
       .response_started = status_ != 0,
   };
-  const balance::RetryDecision decision =
-      balance::decide_retry(destination_->retry, failure, worker_.random().next());
-  if (!decision.retry()) return false;
-  retry_state().delay_ms = static_cast<std::uint32_t>(decision.delay_ms);
-  return true;
+}
+
+/// Nobody is where a server should be, and the health checks have not said so yet: it restarts, or will be
+/// down in a moment. Such tries ask nothing of a server, so they are not counted against `attempts`.
+bool Exchange::may_await_return(const AttemptEnd& end) {
+  const config::Upstream& config = *snapshot_->upstream(upstream_).snapshot->config;
+  if (!end.nobody_there() || !config.health || queue_ns_ >= config.queue_timeout.count() * 1'000'000)
+    return false;
+  balance::AttemptFailure failure = failure_of(end, 0);
+  failure.attempts_made = 1;
+  return balance::decide_retry(destination_->retry, failure, 0).retry();
+}
+
+void Exchange::await_return(const AttemptEnd& end) {
+  const UpstreamSnapshot& upstream = *snapshot_->upstream(upstream_).snapshot;
+  if (!upstream.state->waiting().begin(upstream.config->queue)) return give_up(end);
+  end_attempt();
+  release_retry_budget();
+  retry_state().awaits_return = true;
+  enter(ExchangePhase::backing_off);
+  waiting_since_ns_ = worker_.loop().now_ns();
+  worker_.loop().timers().list(return_poll_interval).start(timer_);
 }
 
 RetryState& Exchange::retry_state() {
@@ -168,6 +195,7 @@ void Exchange::wait_for_budget() {
 }
 
 void Exchange::backed_off() {
+  if (waits()) stop_waiting();
   if (held() == nullptr) return choose_server();
   const std::int64_t limit_ms = destination_->retry.timeout.count();
   if (limit_ms != 0 && worker_.loop().now_ns() - begun_ns_ > limit_ms * 1'000'000) return give_held_answer();
@@ -202,6 +230,9 @@ void Exchange::give_held_answer() {
 }
 
 void Exchange::give_up(const AttemptEnd& end) {
+  // Now, and not with each of its tries: as long as servers are leaving, those that go on elsewhere may
+  // succeed.
+  if (budget_taken_) retry_budget().record(false);
   end_attempt();
   reply_error(end.word);
 }

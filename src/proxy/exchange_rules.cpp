@@ -43,7 +43,7 @@ std::span<const http::Field> Exchange::rewrite_response(std::span<http::Field> f
 /// The route's time is over, whatever the phase; a tunnel has none.
 void Exchange::on_deadline() {
   if (phase_ == ExchangePhase::responding) return abort_response(ErrorWord::route_timeout);
-  if (phase_ == ExchangePhase::waiting) stop_waiting();
+  if (waits()) stop_waiting();
   if (attempt_.active() && held() == nullptr) {
     // A server that never answers must not be spared for the shorter of two timeouts.
     attempt_.record_error(ServerError::timeout);

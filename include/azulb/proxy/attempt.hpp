@@ -28,6 +28,9 @@ struct AttemptEnd {
   bool refused = false;       // the server says that it has not acted upon the request
   bool own_shortage = false;  // of descriptors, ports, memory: the server was not even asked
   bool known = false;         // of a connection that others waited for, too: the passive checks know
+
+  /// The server's address takes no connections.
+  bool nobody_there() const { return word == ErrorWord::upstream_connect && !own_shortage; }
 };
 
 /// The server is there, but TLS with it failed.

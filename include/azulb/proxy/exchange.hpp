@@ -155,6 +155,9 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   bool says_nothing(const AttemptEnd& end) const;
   bool is_retry_condition(int status) const;
   bool may_retry(const AttemptEnd& end, int status);
+  balance::AttemptFailure failure_of(const AttemptEnd& end, int status);
+  bool may_await_return(const AttemptEnd& end);
+  void await_return(const AttemptEnd& end);
   RetryState& retry_state();
   HeldAnswer& hold(const AttemptEnd& end);
   std::span<const std::uint32_t> tried() const;
@@ -189,6 +192,8 @@ class Exchange final : public base::ListNode<ExchangeWaiting>,
   void tell_server();
   void start_closing_timer();
   HeldAnswer* held() const { return retry_ != nullptr ? retry_->held.get() : nullptr; }
+  /// In the queue for a server, or for one to come back.
+  bool waits() const { return linked() || (retry_ != nullptr && retry_->awaits_return); }
   bool tunnel_is_told() const { return closing_ >= TunnelClosing::client_told; }
   ErrorWord tunnel_end_word(ErrorWord word) const { return tunnel_is_told() ? ErrorWord::draining : word; }
 

@@ -41,6 +41,7 @@ struct RetryState {
 
   std::array<std::uint32_t, 8> tried{};  // the latest servers, in any order
   std::uint32_t delay_ms = 0;            // before the next attempt
+  bool awaits_return = false;            // of a server, all of which refuse connections
   std::unique_ptr<HeldAnswer> held;      // while that waits for a place in the budget
 };
 

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from support.azulb import is_sanitized
+from support import http2
 from support.client import Client
 from support.http2 import Http2Client
 from support.scripted_server import OK, always, hang, per_request
@@ -103,6 +104,36 @@ def test_connections_per_client(azulb, scripted):
             assert three.at_end()
         assert one.request().status == 200
     wait_until(lambda: proxy.fetch().status == 200, what="a free place")
+
+
+def test_connections_per_client_counts_all_workers(azulb, scripted):
+    proxy = azulb(
+        scripted(always(OK)), process={"workers": 2}, listener={"limit": {"connections_per_client": 5}}
+    )
+    accepted, active = "azulb_connections_accepted_total", "azulb_connections_active"
+    wait_until(lambda: proxy.metrics().total(accepted) == 1, what="the start-up connection having come")
+    wait_until(lambda: proxy.metrics().total(active) == 0, what="the start-up connection being gone")
+    clients = [proxy.client() for _ in range(20)]
+    statuses = [client.request().status for client in clients]
+    assert sorted(statuses) == [200] * 5 + [429] * 15  # which five is between the workers
+    for client, status in zip(clients, statuses):
+        assert client.request().status == 200 if status == 200 else client.at_end()
+    for client in clients:
+        client.close()
+
+
+def test_connections_per_client_over_http2(azulb, scripted, http2_client):
+    proxy = azulb(scripted(always(OK)), listener={"limit": {"connections_per_client": 1}})
+    accepted, active = "azulb_connections_accepted_total", "azulb_connections_active"
+    wait_until(lambda: proxy.metrics().total(accepted) == 1, what="the start-up connection having come")
+    wait_until(lambda: proxy.metrics().total(active) == 0, what="the start-up connection being gone")
+    one = http2_client(proxy)
+    assert one.request(http2.get()).status == 200
+    two = http2_client(proxy)
+    assert two.request(http2.get()).status == 429
+    two.read_to_close()
+    assert proxy.access_record(status=429)["error"] == "too_many_connections"
+    assert one.request(http2.get()).status == 200
 
 
 def test_past_max_connections_new_ones_wait(azulb, scripted):

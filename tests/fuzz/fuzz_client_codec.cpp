@@ -121,6 +121,7 @@ Outcome converse(std::string_view bytes, const Manner& manner, std::uint64_t see
   wire.play(bytes, seed, catch_up);
   wire.end_writing();
   wire.rest(catch_up);
+  wire.settle_until([&] { return client.closed(); });  // net::Connection::expect_end
   FUZZ_CHECK(client.closed());
   return {client.told(), wire.received()};
 }

@@ -1,6 +1,7 @@
 // The normal form of a path: idempotent, never longer, without dot segments, empty segments and encodings of
 // unreserved characters; and what a server that decodes everything first makes of it is what it makes of the
 // path as it came.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -49,6 +50,12 @@ std::string decoded(std::string_view path) {
   return out;
 }
 
+bool brings_up_separators(std::string_view path) {
+  const std::string text = decoded(path);
+  return text.find('\\') != std::string::npos ||
+         std::count(text.begin(), text.end(), '/') != std::count(path.begin(), path.end(), '/');
+}
+
 /// By the book, with as many copies as it takes: RFC 3986 section 5.2.4 on a text without empty segments.
 std::string resolved(std::string_view path) {
   std::string out;
@@ -81,8 +88,9 @@ void check_path(std::string_view path) {
   FUZZ_CHECK(!http::hides_separators(separated));
   if (!http::hides_separators(normal)) {
     FUZZ_CHECK(separated == normal);
-    // Nothing that decoding brings up changes the segments: both ways lead to the same place.
-    FUZZ_CHECK(resolved(decoded(path)) == decoded(normal));
+    // Nothing that decoding brings up changes the segments: both ways lead to the same place. (What might
+    // hide separators may have stood in a segment that ".." took away.)
+    if (!brings_up_separators(path)) FUZZ_CHECK(resolved(decoded(path)) == decoded(normal));
   }
 }
 

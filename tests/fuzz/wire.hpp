@@ -84,6 +84,15 @@ class Wire {
     settle();
   }
 
+  /// Turns of the loop until `done()`, for what azulb puts off by some milliseconds.
+  template <typename Done>
+  void settle_until(Done&& done) {
+    for (int turn = 0; turn < 100 && !done(); ++turn) {
+      shared_loop().run_once(std::chrono::milliseconds(10));
+      receive();
+    }
+  }
+
   const std::string& received() const { return received_; }
 
   int near = -1;

@@ -97,12 +97,14 @@ void StateFile::set_path(const std::string& path) {
   if (path == path_) return;
   path_ = path;
   text_.clear();  // which is in the other file
+  waiting_ = false;
 }
 
 void StateFile::write(std::string text) {
   if (path_.empty() || text == text_) return;
   text_ = std::move(text);
   ++number_;
+  waiting_ = writing_;
   if (!writing_) begin();
 }
 
@@ -112,14 +114,14 @@ void StateFile::begin() {
       [this, shared = shared_, path = path_, text = text_, number = number_]() -> Background::Follow {
         // (`this` is for main alone, which is there if anything follows.)
         auto result = std::make_shared<base::Result<void>>(shared->write(path, text, number));
-        return [this, result, number] { ended(*result, number); };
+        return [this, result] { ended(*result); };
       });
 }
 
-void StateFile::ended(const base::Result<void>& result, std::uint64_t number) {
+void StateFile::ended(const base::Result<void>& result) {
   writing_ = false;
   tell(result);
-  if (number != number_) begin();
+  if (std::exchange(waiting_, false)) begin();
 }
 
 void StateFile::tell(const base::Result<void>& result) {

@@ -23,7 +23,7 @@ class StateFile {
   /// Moves a file that makes no sense out of the way, to "<path>.bad". Blocking.
   static base::Result<void> set_aside(const std::string& path);
 
-  /// "": none; nothing is written then.
+  /// "": none; nothing is written then, and nothing any more that waits to be.
   void set_path(const std::string& path);
   /// Replaces the file's contents, on another thread: whoever reads it finds the former text or this one,
   /// whatever happens meanwhile. Of texts that come while one is being written, the last is. Failures are
@@ -35,7 +35,7 @@ class StateFile {
  private:
   struct Shared;
   void begin();
-  void ended(const base::Result<void>& result, std::uint64_t number);
+  void ended(const base::Result<void>& result);
   void tell(const base::Result<void>& result);
 
   Background& background_;
@@ -44,6 +44,7 @@ class StateFile {
   std::string text_;  // the last one
   std::uint64_t number_ = 0;
   bool writing_ = false;
+  bool waiting_ = false;  // the last one, for the end of that
   bool failing_ = false;
 };
 

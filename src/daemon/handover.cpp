@@ -30,8 +30,11 @@ std::string Handover::text() const {
                       {"named", of_address.named},
                       {"descriptors", of_address.descriptors}});
   }
-  return dumped(
-      {{"predecessor", predecessor}, {"channel", channel}, {"pid_file", pid_file}, {"sockets", groups}});
+  return dumped({{"predecessor", predecessor},
+                 {"channel", channel},
+                 {"pid_file", pid_file},
+                 {"servers", servers},
+                 {"sockets", groups}});
 }
 
 base::Result<Handover> Handover::parse(const std::string& text) {
@@ -40,6 +43,7 @@ base::Result<Handover> Handover::parse(const std::string& text) {
     Handover handover{.predecessor = json.at("predecessor"),
                       .channel = json.at("channel"),
                       .pid_file = json.at("pid_file"),
+                      .servers = json.value("servers", -1),
                       .sockets = {}};
     for (const Json& of_address : json.at("sockets"))
       handover.sockets.push_back(sockets_of(of_address));

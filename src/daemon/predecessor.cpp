@@ -28,11 +28,13 @@ Predecessor::Predecessor() {
   // Not meant for us: an ancestor's, handed on by whatever lies between.
   if (!handover || handover->predecessor != getppid()) return;
   fcntl(handover->channel, F_SETFD, FD_CLOEXEC);
+  if (handover->servers >= 0) fcntl(handover->servers, F_SETFD, FD_CLOEXEC);
   handover_ = std::move(*handover);
 }
 
 Predecessor::~Predecessor() {
   if (handover_ && handover_->channel >= 0) close(handover_->channel);
+  if (handover_ && handover_->servers >= 0) close(handover_->servers);
 }
 
 void Predecessor::say(const std::string& message) const {

@@ -55,14 +55,14 @@ base::Result<void> Process::start(config::Config config, Origin origin, Predeces
   signals_.listen({SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP}, [this](int number) { on_signal(number); });
   started_ns_ = base::wall_clock_ns();
   origin_ = std::move(origin);
-  if (auto restored = restore_servers(config); !restored) return restored;
+  const Handover* const handover = predecessor.handover();
+  if (auto restored = restore_servers(config, handover); !restored) return restored;
   if (!resolve_at_start(config)) return base::failure("ended by a signal before it was ready");
   auto prepared = prepare(std::move(config), discovery_.lists(), nullptr);
   if (!prepared) return tl::unexpected<base::Error>(prepared.error());
   auto access_log = base::LineSink::open("off");
   if (!access_log) return tl::unexpected<base::Error>(access_log.error());
   access_log_ = std::move(*access_log);
-  const Handover* const handover = predecessor.handover();
   auto inherited = handover != nullptr ? InheritedSockets::from_predecessor(*handover)
                                        : InheritedSockets::from_environment();
   if (!inherited) return tl::unexpected<base::Error>(inherited.error());
@@ -77,6 +77,7 @@ base::Result<void> Process::start(config::Config config, Origin origin, Predeces
     if (!given_up) return given_up;
   }
   if (handover == nullptr) {
+    keeps_servers_ = true;
     take_effect(std::move(*prepared), std::move(*resources));
   } else {
     auto held = hold_back(*resources, prepared->snapshot->config());

@@ -65,9 +65,31 @@ std::vector<std::string> Process::removed_servers(const std::string& upstream) c
   return addresses;
 }
 
-/// At start. A file that cannot be read is an error, as it may come from an oversight that must not cost what
-/// it holds; one that makes no sense is kept aside.
-base::Result<void> Process::restore_servers(const config::Config& config) {
+/// What the predecessor's API has changed, by now. False: it hands nothing down, or nothing that is
+/// understood.
+bool Process::take_over_servers(const Handover& handover) {
+  if (handover.servers < 0) return false;
+  auto text = SharedText::read(handover.servers);
+  auto servers = text ? read_servers(*text) : tl::unexpected(text.error());
+  if (!servers) {
+    base::log_error("what process {} has changed of servers is not understood: {}", handover.predecessor,
+                    servers.error().message);
+    return false;
+  }
+  discovery_.set_amendments(std::move(servers->amendments));
+  if (snapshot_ == nullptr) {
+    server_changes_ = ServerChanges(std::move(servers->changes));
+    return true;
+  }
+  server_changes_.replace(std::move(servers->changes), *snapshot_);
+  servers_ = discovery_.lists();
+  return true;
+}
+
+/// At start. What a predecessor has is newer than the file. A file that cannot be read is an error, as it may
+/// come from an oversight that must not cost what it holds; one that makes no sense is kept aside.
+base::Result<void> Process::restore_servers(const config::Config& config, const Handover* handover) {
+  if (handover != nullptr && take_over_servers(*handover)) return {};
   const std::string path = config.admin ? config.admin->state_file : "";
   if (path.empty()) return {};
   auto text = StateFile::read(path);
@@ -95,12 +117,15 @@ base::Result<void> Process::restore_servers(const config::Config& config) {
   return {};
 }
 
+std::string Process::servers_text() const {
+  return write_servers({.amendments = discovery_.amendments(), .changes = server_changes_.all()});
+}
+
 void Process::save_servers() {
+  if (!keeps_servers_) return;
   const std::string path = snapshot_->config().admin ? snapshot_->config().admin->state_file : "";
   state_file_.set_path(path);
-  if (!path.empty())
-    state_file_.write(
-        write_servers({.amendments = discovery_.amendments(), .changes = server_changes_.all()}));
+  if (!path.empty()) state_file_.write(servers_text());
 }
 
 }  // namespace azulb::daemon

@@ -48,6 +48,8 @@ base::Result<void> Process::replace(Predecessor& predecessor, Resources resource
   sockets_ = std::move(resources.sockets);
   sockets_.own();
   sockets_.listen(snapshot_->config());
+  keeps_servers_ = true;
+  take_over_servers(*predecessor.handover());
   adopt(snapshot_->with_servers(servers_),
         *proxy::AccessLogFormat::compile(snapshot_->config().access_log.format));
   if (resources.admin_sockets) {
@@ -108,7 +110,7 @@ void Process::begin_upgrade() {
                        upgrade_failed({"the new process did not get ready: " + reason, std::move(text)});
                      }});
   base::log_info("upgrade: starting {}", origin_.invocation.program);
-  const auto started = successor_->start(origin_.invocation, handed, pid_file_.descriptor(),
+  const auto started = successor_->start(origin_.invocation, handed, pid_file_.descriptor(), servers_text(),
                                          snapshot_->config().process.upgrade_timeout);
   if (started) return;
   successor_.reset();
@@ -119,7 +121,10 @@ void Process::begin_upgrade() {
 void Process::hand_over(const std::vector<int>& left) {
   const pid_t process = successor_->process();
   service_manager_.main_process(process);  // first, as it hears of readiness from its main process only
-  if (!successor_->let_serve()) return service_manager_.main_process(getpid());
+  state_file_.finish();                    // from here on it is the successor's
+  if (!successor_->let_serve(servers_text())) return service_manager_.main_process(getpid());
+  keeps_servers_ = false;
+  state_file_.set_path("");
   watchdog_.stop();
   service_manager_.fall_silent();
   base::log_info("upgrade: process {} serves from here on", process);

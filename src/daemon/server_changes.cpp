@@ -19,6 +19,13 @@ Places places_of(const proxy::Snapshot* snapshot, const std::string& upstream) {
   return places;
 }
 
+void make(balance::UpstreamState& upstream, std::uint32_t server, const ServerChange& change) {
+  const std::uint32_t configured = upstream.server(server).configured_weight();
+  const bool weighs = change.weight && change.weight->instead_of == configured;
+  upstream.set_admin_state(server, change.admin_state);
+  upstream.set_weight(server, weighs ? change.weight->weight : configured);
+}
+
 }  // namespace
 
 void ServerChanges::note(const std::string& upstream, const balance::ServerState& server) {
@@ -48,12 +55,24 @@ void ServerChanges::apply(proxy::Snapshot& snapshot, const proxy::Snapshot* earl
       }
       balance::ServerState& server = found->state->server(place->second);
       const bool is_new = earlier == nullptr || !earlier->find_server(server);
-      if (is_new) {
-        found->state->set_admin_state(place->second, change.admin_state);
-        if (change.weight && change.weight->instead_of == server.configured_weight())
-          found->state->set_weight(place->second, change.weight->weight);
-      }
+      if (is_new) make(*found->state, place->second, change);
       note(upstream, server);
+    }
+  }
+}
+
+void ServerChanges::replace(Map changes, const proxy::Snapshot& snapshot) {
+  changes_ = std::move(changes);
+  for (std::size_t index = 0; index < snapshot.upstream_count(); ++index) {
+    balance::UpstreamState& upstream = *snapshot.upstream(index).state;
+    const auto of_upstream = changes_.find(upstream.settings().name);
+    for (std::uint32_t server = 0; server < upstream.server_count(); ++server) {
+      ServerChange change;
+      if (of_upstream != changes_.end()) {
+        const auto found = of_upstream->second.find(upstream.server(server).address());
+        if (found != of_upstream->second.end()) change = found->second;
+      }
+      make(upstream, server, change);
     }
   }
 }

@@ -21,7 +21,8 @@ namespace {
 
 // Its descriptors, behind standard input, output and error.
 constexpr int channel_place = 3;
-constexpr int pid_file_place = 4;  // the first of what it may leave to us; the sockets follow
+constexpr int pid_file_place = 4;  // the first of what it may leave to us
+constexpr int servers_place = 5;   // the sockets follow
 
 constexpr std::size_t message_limit_bytes = std::size_t{128} * 1024;
 
@@ -74,7 +75,9 @@ Successor::~Successor() {
 }
 
 base::Result<void> Successor::start(const Invocation& invocation, const std::vector<HandedSockets>& sockets,
-                                    int pid_file, std::chrono::milliseconds limit) {
+                                    int pid_file, const std::string& servers,
+                                    std::chrono::milliseconds limit) {
+  if (auto written = servers_.write(servers); !written) return written;
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)
     return base::system_failure("cannot make a channel to it", errno);
@@ -82,11 +85,12 @@ base::Result<void> Successor::start(const Invocation& invocation, const std::vec
   Handover handover{.predecessor = getpid(),
                     .channel = channel_place,
                     .pid_file = pid_file < 0 ? -1 : pid_file_place,
+                    .servers = servers_place,
                     .sockets = sockets};
-  std::vector<uv_stdio_container_t> descriptors = {inherit(STDIN_FILENO), inherit(STDOUT_FILENO),
+  std::vector<uv_stdio_container_t> descriptors = {inherit(STDIN_FILENO),  inherit(STDOUT_FILENO),
                                                    inherit(STDERR_FILENO), inherit(ends[1]),
-                                                   inherit(pid_file)};
-  handed_ = {pid_file};
+                                                   inherit(pid_file),      inherit(servers_.descriptor())};
+  handed_ = {pid_file, servers_.descriptor()};
   for (HandedSockets& of_address : handover.sockets) {
     for (int& descriptor : of_address.descriptors) {
       descriptors.push_back(inherit(descriptor));
@@ -150,9 +154,9 @@ void Successor::read_message() {
   message_ = parse_successor_message(bytes);
 }
 
-bool Successor::let_serve() {
+bool Successor::let_serve(const std::string& servers) {
   const std::string message = serve_message();
-  serves_ = send(channel_, message.data(), message.size(), MSG_NOSIGNAL) >= 0;
+  serves_ = servers_.write(servers) && send(channel_, message.data(), message.size(), MSG_NOSIGNAL) >= 0;
   if (!serves_) uv_process_kill(process_, SIGKILL);
   close_channel();
   return serves_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "azulb/base/assert.hpp"
 #include "azulb/discovery/upstream_servers.hpp"
@@ -57,6 +58,11 @@ void UpstreamServers::remove(const base::SocketAddress& address) {
     return server.address == address;
   });
   if (is_listed) amendments_.removed[address.text()] = true;
+  amended();
+}
+
+void UpstreamServers::set_amendments(Amendments amendments) {
+  amendments_ = std::move(amendments);
   amended();
 }
 

@@ -63,6 +63,13 @@ base::Result<void> Discovery::remove_server(const std::string& upstream, const b
   return {};
 }
 
+void Discovery::set_amendments(AmendmentsByUpstream amendments) {
+  for (const auto& [name, upstream] : upstreams_)
+    upstream->set_amendments(std::move(amendments[name]));
+  for (auto& [name, of_upstream] : amendments)
+    amendments_.try_emplace(name, std::move(of_upstream));  // where UpstreamServers refers to them they stay
+}
+
 void Discovery::forget_old_amendments() {
   for (const auto& [name, upstream] : upstreams_)
     upstream->forget_old_removals();

@@ -33,6 +33,7 @@ struct Handover {
   pid_t predecessor = 0;
   int channel = -1;
   int pid_file = -1;  // open for writing; -1: there is none
+  int servers = -1;   // a SharedText: what the API has changed of them; -1: of a version that hands none down
   std::vector<HandedSockets> sockets;
 
   std::string text() const;

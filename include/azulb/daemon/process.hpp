@@ -128,7 +128,9 @@ class Process final : private admin::Control {
   base::Result<bool> add_server(std::uint32_t upstream, const config::Server& server) override;
   base::Result<void> remove_server(std::uint32_t upstream, std::uint32_t server) override;
   std::vector<std::string> removed_servers(const std::string& upstream) const;
-  base::Result<void> restore_servers(const config::Config& config);
+  base::Result<void> restore_servers(const config::Config& config, const Handover* handover);
+  bool take_over_servers(const Handover& handover);
+  std::string servers_text() const;
   void save_servers();
   void servers_amended();
 
@@ -179,9 +181,10 @@ class Process final : private admin::Control {
   std::uint64_t rollbacks_ = 0;
   net::MemberTimer<Process, &Process::look_at_traffic> probation_timer_{*this};
   std::int64_t started_ns_ = 0;
-  bool serving_ = false;       // from the end of the start on
-  bool interrupted_ = false;   // by a signal, before that
-  bool asked_to_end_ = false;  // by a signal, after that
+  bool serving_ = false;        // from the end of the start on
+  bool keeps_servers_ = false;  // the state file is this process's
+  bool interrupted_ = false;    // by a signal, before that
+  bool asked_to_end_ = false;   // by a signal, after that
   bool draining_ = false;
   bool rollback_wanted_ = false;
   bool rolling_back_ = false;  // the reload under way goes back to `proven_config_`

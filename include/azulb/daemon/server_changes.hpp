@@ -44,6 +44,8 @@ class ServerChanges {
   /// servers become as they were made, and changes whose time is over are forgotten. Changes of servers that
   /// have not been found yet wait for them.
   void apply(proxy::Snapshot& snapshot, const proxy::Snapshot* earlier);
+  /// These hold from now on, and no others: the servers of `snapshot` become as they say.
+  void replace(Map changes, const proxy::Snapshot& snapshot);
   const Map& all() const { return changes_; }
 
  private:

@@ -11,6 +11,7 @@
 #include "azulb/base/result.hpp"
 #include "azulb/daemon/handover.hpp"
 #include "azulb/daemon/invocation.hpp"
+#include "azulb/daemon/shared_text.hpp"
 #include "azulb/net/loop.hpp"
 
 namespace azulb::daemon {
@@ -31,13 +32,14 @@ class Successor final : private net::Watcher {
   Successor& operator=(const Successor&) = delete;
   ~Successor() override;
 
-  /// Starts it with our sockets and pid file (-1: none), and gives it so long to be ready. The error says why
-  /// it could not be started; nothing follows then.
+  /// Starts it with our sockets, pid file (-1: none) and a text about servers, and gives it so long to be
+  /// ready. The error says why it could not be started; nothing follows then.
   base::Result<void> start(const Invocation& invocation, const std::vector<HandedSockets>& sockets,
-                           int pid_file, std::chrono::milliseconds limit);
+                           int pid_file, const std::string& servers, std::chrono::milliseconds limit);
   pid_t process() const { return process_ == nullptr ? 0 : process_->pid; }
-  /// Once it is ready. False: it has died meanwhile, and `on_failure` comes.
-  bool let_serve();
+  /// Once it is ready, with that text as it is by now. False: it has died meanwhile, or cannot have the text,
+  /// and `on_failure` comes.
+  bool let_serve(const std::string& servers);
 
  private:
   void on_events(std::uint32_t events) override;
@@ -50,6 +52,7 @@ class Successor final : private net::Watcher {
   net::Loop& loop_;
   Observer observer_;
   std::vector<int> handed_;  // our descriptors, in the order of its own
+  SharedText servers_;
   int channel_ = -1;
   uv_process_t* process_ = nullptr;
   std::chrono::milliseconds limit_{0};

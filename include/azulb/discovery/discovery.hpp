@@ -38,8 +38,8 @@ class Discovery {
 
   /// Of every upstream that has any. They stay whatever becomes of its sources.
   const AmendmentsByUpstream& amendments() const { return amendments_; }
-  /// Before the first `configure`.
-  void set_amendments(AmendmentsByUpstream amendments) { amendments_ = std::move(amendments); }
+  /// Instead of those there are. Lists have them at once, and the observer is not told.
+  void set_amendments(AmendmentsByUpstream amendments);
   /// See UpstreamServers. The error is for people to read.
   base::Result<bool> add_server(const std::string& upstream, const config::Server& server);
   base::Result<void> remove_server(const std::string& upstream, const base::SocketAddress& address);

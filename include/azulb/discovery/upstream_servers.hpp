@@ -50,6 +50,8 @@ class UpstreamServers final : private net::Deferred {
   base::Result<bool> add(const config::Server& server);
   /// By address; in the same way.
   void remove(const base::SocketAddress& address);
+  /// Instead of what was added and removed before; in the same way.
+  void set_amendments(Amendments amendments);
   /// The list has taken effect: removals of servers that no source lists any more are forgotten.
   void forget_old_removals();
   std::vector<SourceStatus> sources() const;

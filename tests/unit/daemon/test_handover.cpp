@@ -11,6 +11,7 @@ TEST_CASE("what is handed down arrives as it was") {
       .predecessor = 4711,
       .channel = 3,
       .pid_file = -1,
+      .servers = 5,
       .sockets = {{.listener = "a \"name\":,", .managed = false, .named = false, .descriptors = {5, 6, 7}},
                   {.listener = "", .managed = true, .named = true, .descriptors = {8}}}};
   const auto parsed = Handover::parse(handover.text());
@@ -18,6 +19,7 @@ TEST_CASE("what is handed down arrives as it was") {
   CHECK(parsed->predecessor == 4711);
   CHECK(parsed->channel == 3);
   CHECK(parsed->pid_file == -1);
+  CHECK(parsed->servers == 5);
   REQUIRE(parsed->sockets.size() == 2);
   CHECK(parsed->sockets[0].listener == "a \"name\":,");
   CHECK(parsed->sockets[0].descriptors == std::vector<int>{5, 6, 7});
@@ -31,6 +33,7 @@ TEST_CASE("what a later version says besides is left alone") {
       R"({"predecessor": 1, "channel": 3, "pid_file": 4, "sockets": [], "state": {"servers": 3}})");
   REQUIRE(parsed);
   CHECK(parsed->pid_file == 4);
+  CHECK(parsed->servers == -1);
   const SuccessorMessage message = parse_successor_message(R"({"ready": true, "left": [5], "mood": "good"})");
   CHECK(message.ready);
   CHECK(message.left == std::vector<int>{5});

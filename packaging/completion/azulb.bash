@@ -21,7 +21,7 @@ _azulb() {
       return
       ;;
     --balance)
-      mapfile -t COMPREPLY < <(compgen -W 'round_robin least_connections random_two hash' -- "$word")
+      mapfile -t COMPREPLY < <(compgen -W 'round_robin least_connections random_two least_time hash' -- "$word")
       return
       ;;
     --listen | -l | --to | --admin | --health | --token | --timeout | --name | --weight) return ;;

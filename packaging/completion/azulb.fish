@@ -47,5 +47,5 @@ complete -c azulb -f
 complete -c azulb -n 'not string length -q (__azulb_command)' -a '(__azulb_commands)'
 complete -c azulb -n 'string match -q -- "-*" (commandline -ct)' -a '(__azulb_options)'
 complete -c azulb -n 'contains -- (commandline -opc)[-1] -c --config --access-log --token-file' -F
-complete -c azulb -n 'contains -- (commandline -opc)[-1] --balance' -a 'round_robin least_connections random_two hash'
+complete -c azulb -n 'contains -- (commandline -opc)[-1] --balance' -a 'round_robin least_connections random_two least_time hash'
 complete -c azulb -n 'contains -- (commandline -opc)[-1] drain disable enable weight remove' -a '(azulb servers 2>/dev/null | cut -f 1)'

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "api.hpp"
+#include "state.hpp"
 
 namespace azulb::admin {
 namespace {
@@ -52,6 +53,7 @@ Json upstream_json(const proxy::UpstreamSnapshot& upstream, const proxy::Explana
                        {"address", server.address()},
                        {"weight", server.weight()},
                        {"active", server.active()},
+                       {"latency_ms", latency_json(server)},
                        {"eligible", explained.eligible},
                        {"reason", explained.reason},
                        {"chosen", explanation.chosen == explained.index}});

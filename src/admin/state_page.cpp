@@ -54,6 +54,11 @@ Json listener_state(const AdminSources& sources, std::size_t index) {
 
 }  // namespace
 
+Json latency_json(const balance::ServerState& server) {
+  const std::uint32_t latency_us = server.latency().value_us();
+  return latency_us == 0 ? Json(nullptr) : Json(latency_us / 1e3);
+}
+
 Json server_state(const AdminSources& sources, std::size_t upstream, std::size_t index) {
   const UpstreamSource& source = sources.upstreams[upstream];
   const ServerState& server = source.state->server(static_cast<std::uint32_t>(index));
@@ -93,6 +98,7 @@ Json server_state(const AdminSources& sources, std::size_t upstream, std::size_t
   state["max_connections"] = nullptr;
   if (server.most_requests() != balance::unlimited_requests)
     state["max_connections"] = server.most_requests();
+  state["latency_ms"] = latency_json(server);
   if (!server.checked()) {
     state["health_reason"] = "not checked";
   } else if (!reason.empty()) {

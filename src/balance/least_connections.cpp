@@ -20,7 +20,8 @@ class LeastConnectionsSelector final : public Selector {
 
 class LeastConnections final : public Policy {
  public:
-  explicit LeastConnections(UpstreamState& upstream) : upstream_(upstream), tree_(servers_of(upstream)) {}
+  explicit LeastConnections(UpstreamState& upstream)
+      : upstream_(upstream), tree_(servers_of(upstream), LoadTree::Measure::requests) {}
 
   std::unique_ptr<Selector> make_selector(std::uint64_t /*seed*/) override {
     return std::make_unique<LeastConnectionsSelector>(upstream_, tree_);
@@ -29,14 +30,6 @@ class LeastConnections final : public Policy {
   void reconcile() override { tree_.rebuild(); }
 
  private:
-  static std::vector<ServerState*> servers_of(UpstreamState& upstream) {
-    std::vector<ServerState*> servers;
-    for (std::uint32_t index = 0; index < upstream.server_count(); ++index) {
-      servers.push_back(&upstream.server(index));
-    }
-    return servers;
-  }
-
   UpstreamState& upstream_;
   LoadTree tree_;
 };

@@ -9,8 +9,9 @@ namespace azulb::balance {
 // Every atomic access here is sequentially consistent: the argument in the header needs one order over all
 // nodes.
 
-LoadTree::LoadTree(std::vector<ServerState*> servers)
+LoadTree::LoadTree(std::vector<ServerState*> servers, Measure measure)
     : servers_(std::move(servers)),
+      measure_(measure),
       leaf_base_(std::bit_ceil(std::max<std::size_t>(2, servers_.size()))),
       nodes_(std::make_unique<std::atomic<std::uint64_t>[]>(leaf_base_)) {
   for (std::size_t position = 0; position < leaf_base_; ++position)
@@ -27,9 +28,18 @@ std::uint64_t LoadTree::tag_of(ServerWord word) {
   return ((word.bits * 0x9e3779b97f4a7c15U) >> 32U) & tag_mask;
 }
 
+/// Below 2^47, so that it may be multiplied by a weight.
+std::uint64_t LoadTree::load_of(const Candidate& candidate) const {
+  const std::uint64_t requests = std::uint64_t{candidate.word.active()} + 1;
+  if (measure_ == Measure::requests) return requests;
+  const std::uint32_t latency_us = servers_[candidate.index]->latency().value_us();
+  if (latency_us != 0) return requests * latency_us;
+  return requests == 1 ? 0 : requests * PeakLatency::longest_us;
+}
+
 bool LoadTree::is_better(const Candidate& left, const Candidate& right) const {
-  const std::uint64_t left_load = (std::uint64_t{left.word.active()} + 1) * servers_[right.index]->weight();
-  const std::uint64_t right_load = (std::uint64_t{right.word.active()} + 1) * servers_[left.index]->weight();
+  const std::uint64_t left_load = load_of(left) * servers_[right.index]->weight();
+  const std::uint64_t right_load = load_of(right) * servers_[left.index]->weight();
   if (left_load != right_load) return left_load < right_load;
   if (left.word.stamp() == right.word.stamp()) return left.index < right.index;
   constexpr unsigned stamp_bits = 64 - ServerWord::stamp_shift;

@@ -28,8 +28,9 @@ std::string_view to_string(AdminState state) {
   return "disabled";
 }
 
-ServerState::ServerState(const ServerSettings& settings)
+ServerState::ServerState(const ServerSettings& settings, const PeakLatency& latency)
     : word_(0),
+      latency_(latency),
       weight_(std::clamp<std::uint32_t>(settings.weight, 1, max_weight)),
       configured_weight_(weight_.load()),
       most_requests_(settings.most_requests),
@@ -42,14 +43,15 @@ ServerState::ServerState(const ServerSettings& settings)
 }
 
 std::shared_ptr<ServerState> ServerState::copy() const {
-  auto copied = std::make_shared<ServerState>(ServerSettings{
+  const ServerSettings settings{
       .name = name_,
       .address = address_,
       .weight = weight(),
       .most_requests = most_requests(),
       .checked = checked_,
       .health = health_settings_,
-  });
+  };
+  auto copied = std::make_shared<ServerState>(settings, latency_);
   copied->word_.store(word().bits);
   copied->ejected_until_ms_.store(ejected_until_ms());
   return copied;

@@ -43,6 +43,7 @@ UpstreamState::UpstreamState(const UpstreamSettings& settings,
   const PolicyEntry* entry = find_policy(settings_.balance);
   AZULB_ASSERT(entry != nullptr);
   policy_ = entry->make(*this);
+  measures_latency_ = policy_->measures_latency();
 }
 
 std::optional<std::uint32_t> UpstreamState::preview(const Choice& choice) const {
@@ -125,6 +126,9 @@ void UpstreamState::configure_most_requests(std::uint32_t index, std::uint32_t m
 }
 
 Ejection UpstreamState::record_outcome(std::uint32_t index, Outcome outcome, std::int64_t now_ms) {
+  // Who fails at once must not look fast.
+  if (measures_latency_ && outcome == Outcome::error)
+    servers_[index]->latency_.observe(PeakLatency::failed_us, now_ms);
   const Ejection ejection = outlier_.record(index, outcome, now_ms);
   if (ejection.verdict == Ejection::Verdict::ejected) eligibility_changed(index);
   return ejection;
@@ -142,6 +146,8 @@ std::vector<std::uint32_t> UpstreamState::expire_ejections(std::int64_t now_ms) 
     note_seen(index);
     if (seen_[index].weight != before.weight) policy_->weight_changed(index);
     if (seen_[index] != before) eligibility_changed(index);
+    // A request under way will tell how it is now.
+    if (measures_latency_ && servers_[index]->active() == 0) servers_[index]->latency_.forget_old(now_ms);
   }
   policy_->reconcile();
   if (!waiting_.empty()) waiting_.wake_next();

@@ -92,7 +92,7 @@ void read_upstream(TableReader& table, Upstream& upstream) {
                         {{"round_robin", Balance::round_robin},
                          {"least_connections", Balance::least_connections},
                          {"random_two", Balance::random_two},
-                         {"least_time", {}},
+                         {"least_time", Balance::least_time},
                          {"hash", Balance::hash}});
   read_hash_key(table, "hash_key", upstream.hash_key);
   read_hash_load_factor(table, upstream.hash_load_factor);

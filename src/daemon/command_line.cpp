@@ -160,7 +160,9 @@ int run(int argument_count, char** arguments) {
   proxy->add_option("--to", proxy_options.to, "Server to forward to, such as 127.0.0.1:3001; repeat for each")
       ->type_name("ADDRESS")
       ->required();
-  proxy->add_option("--balance", proxy_options.balance, "round_robin, least_connections, random_two or hash")
+  proxy
+      ->add_option("--balance", proxy_options.balance,
+                   "round_robin, least_connections, random_two, least_time or hash")
       ->capture_default_str();
   proxy->add_option("--health", proxy_options.health, "Path of a health check, such as /health")
       ->type_name("PATH");

@@ -70,10 +70,12 @@ std::string upstream_text(const Json& upstream) {
   if (upstream.contains("hash_value"))
     out += fmt::format("  by the key \"{}\"\n", text(upstream, "hash_value"));
   for (const Json& server : upstream.value("servers", Json::array())) {
-    out +=
-        fmt::format("  {} {} {}: {}, weight {}, {} under way\n", server.value("chosen", false) ? "->" : "  ",
-                    text(server, "name"), text(server, "address"), text(server, "reason"),
-                    server.value("weight", std::uint64_t{0}), server.value("active", std::uint64_t{0}));
+    out += fmt::format("  {} {} {}: {}, weight {}, {} under way", server.value("chosen", false) ? "->" : "  ",
+                       text(server, "name"), text(server, "address"), text(server, "reason"),
+                       server.value("weight", std::uint64_t{0}), server.value("active", std::uint64_t{0}));
+    if (const auto latency = server.find("latency_ms"); latency != server.end() && latency->is_number())
+      out += fmt::format(", answers in {:.1f} ms", latency->get<double>());
+    out += "\n";
   }
   return out;
 }

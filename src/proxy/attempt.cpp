@@ -142,7 +142,11 @@ void Attempt::on_response(http::ResponseHead& head, const http::ResponseInfo& in
     head_seen_ = true;
     unlink();
     const std::int64_t since_ns = request_sent_ns_ != 0 ? request_sent_ns_ : begun_ns_;
-    metrics().response_time.observe(exchange_.worker().loop().now_ns() - since_ns);
+    const std::int64_t latency_ns = exchange_.worker().loop().now_ns() - since_ns;
+    metrics().response_time.observe(latency_ns);
+    balance::UpstreamState& state = *upstream_->snapshot->state;
+    if (state.measures_latency())
+      state.record_latency(server_, latency_ns / 1'000, exchange_.worker().loop().now_ms());
   }
   exchange_.attempt_response(head, info);
 }

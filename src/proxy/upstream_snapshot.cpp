@@ -17,6 +17,8 @@ std::string_view policy_name(config::Balance balance) {
       return "least_connections";
     case config::Balance::random_two:
       return "random_two";
+    case config::Balance::least_time:
+      return "least_time";
     case config::Balance::hash:
       return "hash";
   }

@@ -32,7 +32,7 @@ def act(proxy, server, action, body=None, **more):
     return json.loads(answer.body)
 
 
-@pytest.mark.parametrize("balance", ["round_robin", "least_connections", "random_two", "hash"])
+@pytest.mark.parametrize("balance", ["round_robin", "least_connections", "random_two", "least_time", "hash"])
 def test_a_drained_server_gets_nothing_until_it_is_enabled(azulb, scripted, balance):
     servers = numbered(scripted, 3)
     proxy = azulb(

@@ -194,7 +194,6 @@ def test_a_syntax_error_names_its_place(tmp_path):
         '[upstream.app.sticky]\ncookie = "a"\n',
         '[[upstream.x.servers]]\naddress = "127.0.0.1:1"\nbackup = true\n',
         '[upstream.x]\nservers = ["127.0.0.1:1"]\nslow_start = "5s"\n',
-        '[upstream.x]\nservers = ["127.0.0.1:1"]\nbalance = "least_time"\n',
     ],
     ids=lambda text: text.strip().split("\n")[0] + " " + text.strip().split("\n")[-1],
 )

@@ -129,7 +129,7 @@ def test_a_shell_completes_what_azulb_has(complete):
     for command in commands():
         if command not in ON_SERVERS:
             assert options_of(help_of(command)) <= complete(command, "--"), command
-    assert complete("proxy", "--balance", "") == {"round_robin", "least_connections", "random_two", "hash"}
+    assert complete("proxy", "--balance", "") == {"round_robin", "least_connections", "random_two", "least_time", "hash"}
     assert complete("-c", "conf/azulb.t") & {"conf/azulb.toml", "FILES"}
     assert not complete("proxy", "--listen", "") & set(commands())
 

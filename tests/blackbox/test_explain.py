@@ -27,7 +27,7 @@ def explained(*arguments):
     return json.loads(result.stdout)
 
 
-@pytest.mark.parametrize("balance", ["round_robin", "least_connections", "hash"])
+@pytest.mark.parametrize("balance", ["round_robin", "least_connections", "least_time", "hash"])
 def test_the_server_that_is_named_is_the_one_that_gets_it(azulb, scripted, balance):
     servers = [scripted(always(response(200, str(number).encode()))) for number in range(3)]
     proxy = azulb(

@@ -53,7 +53,7 @@ def waiting_requests(proxy):
     return proxy.metrics().total("azulb_upstream_waiting_requests")
 
 
-@pytest.mark.parametrize("balance", ["round_robin", "least_connections", "random_two", "hash"])
+@pytest.mark.parametrize("balance", ["round_robin", "least_connections", "random_two", "least_time", "hash"])
 def test_no_server_gets_more_than_max_connections_with_2_workers(azulb, scripted, balance):
     limits = (2, 3)
     accounts = [LimitedServer(0.005) for _ in limits]

@@ -1,8 +1,8 @@
-// The least-connections structure: a lock-free tournament over all servers of an upstream, shared by all
-// workers.
+// The structure of least_connections and least_time: a lock-free tournament over all servers of an upstream,
+// shared by all workers.
 //
 // Leaves are the servers' own words (active, eligible, stamp) and weights. An inner node names the better of
-// its two children's winners: fewer (active + 1) / weight, then longer not chosen, then lower index. After a
+// its two children's winners: smaller load / weight, then longer not chosen, then lower index. After a
 // word changes, the changer renews every node on the path to the root, twice where the first compare-and-swap
 // fails: whoever made it fail has then begun after our change, or our second try succeeds (P. Jayanti,
 // f-arrays, PODC 2002). A node also carries a tag of the winner's word as it was when it won. Whoever meets a
@@ -26,7 +26,15 @@ namespace azulb::balance {
 /// retry.
 class LoadTree {
  public:
-  explicit LoadTree(std::vector<ServerState*> servers);
+  /// What a server's load is. A request to be placed counts, too.
+  enum class Measure : std::uint8_t {
+    requests,
+    /// A latency that has changed is heeded from the next `update` or `rebuild` on. A server whose latency is
+    /// not known is tried with one request, and until that is answered taken for as slow as can be.
+    requests_times_latency,
+  };
+
+  LoadTree(std::vector<ServerState*> servers, Measure measure);
 
   /// The best eligible server that has room and is not in `choice.tried`; the request is counted on it. Adds
   /// nodes looked at to `probes`.
@@ -55,6 +63,7 @@ class LoadTree {
   static constexpr unsigned version_shift = 42;
 
   static std::uint64_t tag_of(ServerWord word);
+  std::uint64_t load_of(const Candidate& candidate) const;
   bool is_better(const Candidate& left, const Candidate& right) const;
   Candidate better(const Candidate& left, const Candidate& right) const;
   Candidate leaf(std::size_t position) const;
@@ -67,6 +76,7 @@ class LoadTree {
   bool take(const Candidate& candidate);
 
   std::vector<ServerState*> servers_;
+  Measure measure_;
   std::size_t leaf_base_;  // position of leaf 0: a power of two, at least the servers
   std::unique_ptr<std::atomic<std::uint64_t>[]> nodes_;  // 1 is the root, children of p at 2p and 2p + 1
   alignas(64) std::atomic<std::uint64_t> next_stamp_{1};

@@ -65,6 +65,8 @@ class Policy {
   virtual std::unique_ptr<Selector> make_selector(std::uint64_t seed) = 0;
   /// The active count or the eligibility of a server has changed.
   virtual void server_changed(std::uint32_t index) { static_cast<void>(index); }
+  /// Whether it wants to be told how long servers take to answer: UpstreamState::record_latency().
+  virtual bool measures_latency() const { return false; }
   /// Main thread only; the generation moves afterwards.
   virtual void weight_changed(std::uint32_t index) { server_changed(index); }
   /// Goes on where another policy of the same kind, over the same servers, is now.

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "azulb/balance/health_tracker.hpp"
+#include "azulb/balance/peak_latency.hpp"
 
 namespace azulb::balance {
 
@@ -64,7 +65,7 @@ struct ServerSettings {
 /// Reading is for any thread. Changes go through UpstreamState, which keeps its policy and its totals true.
 class alignas(64) ServerState {
  public:
-  explicit ServerState(const ServerSettings& settings);
+  explicit ServerState(const ServerSettings& settings, const PeakLatency& latency = {});
   ServerState(const ServerState&) = delete;
   ServerState& operator=(const ServerState&) = delete;
 
@@ -93,6 +94,8 @@ class alignas(64) ServerState {
   std::int64_t ejected_until_ms() const { return ejected_until_ms_.load(std::memory_order_acquire); }
   std::uint32_t consecutive_errors() const { return consecutive_errors_.load(std::memory_order_relaxed); }
   std::uint32_t consecutive_5xx() const { return consecutive_5xx_.load(std::memory_order_relaxed); }
+  /// Known only where the policy measures it.
+  const PeakLatency& latency() const { return latency_; }
   std::uint32_t ejections_in_a_row() const { return ejections_in_a_row_.load(std::memory_order_relaxed); }
 
   /// Main thread only: the prober's state machine and its reasons.
@@ -108,6 +111,7 @@ class alignas(64) ServerState {
   std::atomic<std::uint32_t> consecutive_errors_{0};
   std::atomic<std::uint32_t> consecutive_5xx_{0};
   std::atomic<std::uint32_t> ejections_in_a_row_{0};
+  PeakLatency latency_;
   std::atomic<std::uint32_t> weight_;
   std::uint32_t configured_weight_;
   std::atomic<std::uint32_t> most_requests_;

@@ -109,6 +109,12 @@ class UpstreamState {
   void configure_most_requests(std::uint32_t index, std::uint32_t most_requests);
   /// Workers: how an attempt ended, for the passive checks. Says if this call ejected the server.
   Ejection record_outcome(std::uint32_t index, Outcome outcome, std::int64_t now_ms);
+  /// Whether `record_latency` is to be called.
+  bool measures_latency() const { return measures_latency_; }
+  /// Workers: a server's answer has begun, `latency_us` after the request. Errors are known by their outcome.
+  void record_latency(std::uint32_t index, std::int64_t latency_us, std::int64_t now_ms) {
+    servers_[index]->latency_.observe(latency_us, now_ms);
+  }
   /// Main's ticker, some ten times a second: ends ejections whose time is over and returns those servers;
   /// also puts right what exchanges of an earlier snapshot have changed in shared servers, the places there
   /// included that they have freed. Linear in the servers.
@@ -150,6 +156,7 @@ class UpstreamState {
   WaitingQueue waiting_;
   std::vector<Seen> seen_;  // main: as of the last reconciliation
   std::unique_ptr<Policy> policy_;
+  bool measures_latency_ = false;  // what the policy says
   alignas(64) std::atomic<std::uint64_t> generation_{1};
 };
 

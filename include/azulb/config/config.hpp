@@ -225,7 +225,7 @@ struct Route {
   bool operator==(const Route&) const = default;
 };
 
-enum class Balance { round_robin, least_connections, random_two, hash };
+enum class Balance { round_robin, least_connections, random_two, least_time, hash };
 
 /// What servers are spoken to in.
 enum class Protocol { http1, http2 };

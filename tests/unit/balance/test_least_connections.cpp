@@ -151,7 +151,7 @@ TEST_CASE("a choice is not misled by a worker that has counted a request but not
   std::vector<ServerState*> pointers;
   for (const auto& server : servers)
     pointers.push_back(server.get());
-  LoadTree tree(pointers);
+  LoadTree tree(pointers, LoadTree::Measure::requests);
   std::uint64_t probes = 0;
   CHECK(tree.choose({}, probes) == 0);
   // The worker is suspended here: the root still names server 1.

@@ -119,8 +119,6 @@ TEST_CASE("what is agreed but not built is refused even at its default") {
       {{"[[route]]\nupstream = 'app'\nmirror = ''", "5:1 route[1].mirror: \"mirror\" is not supported yet"},
        {"[[route]]\nupstream = 'app'\nrate_limit = {}",
         "5:1 route[1].rate_limit: \"rate_limit\" is not supported yet"},
-       {"upstream.app.balance = 'least_time'",
-        "3:24 upstream.app.balance: \"least_time\" is not supported yet"},
        {"upstream.app.sticky = {}", "3:14 upstream.app.sticky: \"sticky\" is not supported yet"},
        {"route = [{ respond = {} }]\nupstream.b.servers = [{ address = 'a:1', backup = false }]",
         "4:42 upstream.b.servers[1].backup: \"backup\" is not supported yet"}});

@@ -14,7 +14,9 @@ void PeakLatency::observe(std::int64_t latency_us, std::int64_t now_ms) {
       const std::int64_t passed_ms =
           std::clamp<std::int64_t>(now_ms - static_cast<std::int64_t>(before >> time_shift), 0, memory_ms);
       if (passed_ms == 0) return;
-      average_us = before_us - (before_us - sample_us) * passed_ms / (passed_ms + fade_ms);
+      // Rounded up: with an answer every millisecond, a small distance would never be made smaller else.
+      const std::int64_t span_ms = passed_ms + fade_ms;
+      average_us = before_us - ((before_us - sample_us) * passed_ms + span_ms - 1) / span_ms;
     }
     const std::uint64_t after =
         (static_cast<std::uint64_t>(now_ms) << time_shift) | static_cast<std::uint64_t>(average_us);

@@ -122,3 +122,11 @@ TEST_CASE(
   for (std::uint32_t index = 0; index < 3; ++index)
     CHECK(upstream->server(index).active() == 0);
 }
+
+TEST_CASE("a peak of less than a millisecond fades, too, where there is an answer every millisecond") {
+  PeakLatency latency;
+  latency.observe(300, 1000);
+  for (std::int64_t now_ms = 1001; now_ms <= 3000; ++now_ms)
+    latency.observe(100, now_ms);
+  CHECK(latency.value_us() == 100);
+}

@@ -44,7 +44,10 @@ def test_a_drained_server_gets_nothing_until_it_is_enabled(azulb, scripted, bala
         assert proxy.fetch(target=f"/{number}").body != b"1"
     assert not servers[1].requests
     assert act(proxy, servers[1], "enable")["server"]["available"]
-    assert {proxy.fetch(target=f"/{number}").body for number in range(60)} == {b"0", b"1", b"2"}
+    answered = {proxy.fetch(target=f"/{number}").body for number in range(60)}
+    assert b"1" in answered
+    if balance != "least_time":  # which has no reason to ask a server that was slower, were it by little
+        assert answered == {b"0", b"1", b"2"}
 
 
 def test_what_runs_on_a_draining_server_finishes_and_its_idle_connections_are_closed(azulb, scripted):

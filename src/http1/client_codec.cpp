@@ -35,6 +35,10 @@ void ClientCodec::drain() {
   }
 }
 
+void ClientCodec::close_if_idle() {
+  if (idle() && !fresh_) drain();
+}
+
 void ClientCodec::break_off() {
   if (connection_.open()) on_failure(0);
 }

@@ -51,6 +51,10 @@ void ClientCodec::drain() {
   wants_work();
 }
 
+void ClientCodec::close_if_idle() {
+  if (streams_.empty()) drain();
+}
+
 void ClientCodec::break_off() {
   if (connection_.open()) on_failure(0);
 }

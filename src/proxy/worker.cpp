@@ -14,6 +14,8 @@ using namespace std::chrono_literals;
 
 // How soon a worker that could accept no more looks again.
 constexpr auto accept_retry_interval = 20ms;
+// How soon a worker learns that process.max_memory is exceeded, by whichever worker.
+constexpr auto memory_watch_interval = 100ms;
 
 }  // namespace
 
@@ -40,6 +42,8 @@ void Worker::apply(WorkerUpdate update) {
                                                         earlier));
   apply_listeners(update);
   if (earlier != nullptr) earlier->supersede();
+  memory_watch_.stop();
+  if (config().process.max_memory != 0) watch_memory();
   for (const auto& snapshot : snapshots_) {
     if (snapshot.get() != &newest()) snapshot->compare_servers(newest().snapshot());
   }
@@ -209,6 +213,17 @@ void Worker::abort_all() {
 void Worker::server_changed(const balance::ServerState& server) {
   for (std::size_t index = snapshots_.size(); index-- > 0;)
     snapshots_[index]->server_changed(server);
+}
+
+// What is idle makes room before the next request is refused: an HTTP/2 connection holds its session's memory
+// whether anything is under way on it or not. Every worker does so by itself, as it may be another that is
+// busy.
+void Worker::watch_memory() {
+  loop_.timers().list(memory_watch_interval).start(memory_watch_);
+  if (!overloaded()) return;
+  client_connections_.for_each([](ClientConnection& connection) { connection.close_if_idle(); });
+  for (const auto& snapshot : snapshots_)
+    snapshot->close_idle_connections();
 }
 
 bool Worker::overloaded() const {

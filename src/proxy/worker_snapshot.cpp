@@ -177,6 +177,13 @@ void WorkerSnapshot::route_waiting_anew(WorkerUpstream& upstream) {
   }
 }
 
+void WorkerSnapshot::close_idle_connections() {
+  for (WorkerUpstream& upstream : upstreams_) {
+    for (WorkerServer& server : upstream.servers)
+      server.pool->close_idle();
+  }
+}
+
 void WorkerSnapshot::close_pools() {
   for (WorkerUpstream& upstream : upstreams_) {
     for (WorkerServer& server : upstream.servers)

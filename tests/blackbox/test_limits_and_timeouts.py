@@ -1,6 +1,5 @@
 """What a listener enforces: sizes, counts, and times; none of which a Crystal server does."""
 
-import json
 import resource
 import time
 
@@ -9,7 +8,6 @@ import pytest
 from support.azulb import is_sanitized
 from support import http2
 from support.client import Client
-from support.http2 import Http2Client
 from support.scripted_server import OK, always, hang, per_request
 from support.waiting import wait_until
 
@@ -149,36 +147,6 @@ def test_past_max_connections_new_ones_wait(azulb, scripted):
     assert three.read_response().status == 200
     two.close()
     three.close()
-
-
-def test_past_max_memory_there_is_503_and_no_crash(azulb, scripted):
-    """Bodies kept for replay while the server says nothing are what fills it."""
-    server = scripted(per_request(hang))
-    proxy = azulb(server, process={"max_memory": "256KiB"}, upstream={"retry": {"buffer": "64KiB"}})
-    clients = [proxy.client() for _ in range(20)]
-    for client in clients:
-        client.send(b"PUT /held HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n" + b"x" * 59999)
-    wait_until(
-        lambda: any(json.loads(line)["error"] == "overload" for line in proxy.access_lines()),
-        what="a refusal",
-    )
-    assert proxy.access_record(error="overload")["status"] == 503
-    for client in clients:
-        client.reset()
-    server.handler = always(OK)
-    wait_until(lambda: proxy.fetch("PUT", "/after", body=b"x" * 60000).status == 200, what="room again")
-
-
-def test_what_http2_keeps_for_each_connection_counts_in_max_memory(azulb, scripted):
-    proxy = azulb(scripted(always(OK)), process={"max_memory": "256KiB"})
-    assert proxy.fetch().status == 200
-    clients = [Http2Client(proxy.address) for _ in range(40)]
-    for client in clients:
-        client.ping()
-    assert proxy.fetch().status == 503
-    for client in clients:
-        client.sock.close()
-    wait_until(lambda: proxy.fetch().status == 200, what="room again")
 
 
 # ---- times

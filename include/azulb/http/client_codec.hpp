@@ -16,6 +16,8 @@ class ClientCodec {
   /// As drain, where there is time: one that is idle stays open, for a request that may be on its way, which
   /// is its last.
   virtual void wind_down() = 0;
+  /// As drain, where nothing is under way: other connections are left as they are.
+  virtual void close_if_idle() = 0;
   /// Ends the connection at once, with whatever is under way on it.
   virtual void break_off() = 0;
 };

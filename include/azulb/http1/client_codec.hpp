@@ -49,6 +49,7 @@ class ClientCodec final : public net::ConnectionHandler, public http::ClientCode
   /// response it is at.
   void drain() override;
   void wind_down() override { draining_ = true; }
+  void close_if_idle() override;
   void break_off() override;
 
   // ConnectionHandler

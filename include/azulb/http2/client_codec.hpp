@@ -49,6 +49,7 @@ class ClientCodec final : public Multiplexer, public http::ClientCodec {
   /// last.
   void drain() override;
   void wind_down() override { drain(); }  // nothing is lost by it
+  void close_if_idle() override;
   void break_off() override;
 
   // ConnectionHandler

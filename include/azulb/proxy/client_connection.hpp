@@ -34,6 +34,7 @@ class ClientConnection final : public base::ListNode<ClientConnection>,
   /// See http::ClientCodec.
   void drain() { slot_.codec().drain(); }
   void wind_down() { slot_.codec().wind_down(); }
+  void close_if_idle() { slot_.codec().close_if_idle(); }
   /// Ends it at once, with whatever is under way on it.
   void abort() { slot_.codec().break_off(); }
   /// Every request is answered 429 and the connection closed: its address has too many.

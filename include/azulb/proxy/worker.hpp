@@ -124,6 +124,7 @@ class Worker final : private WorkerSnapshotOwner {
   bool drained() const { return client_connections_.empty() && pending_connections_.empty(); }
   void pause_accepting();
   void resume_accepting();
+  void watch_memory();
   WorkerSnapshot& newest() const { return *snapshots_.back(); }
   void snapshot_unused(WorkerSnapshot& snapshot) override;
   void apply_listeners(WorkerUpdate& update);
@@ -152,6 +153,7 @@ class Worker final : private WorkerSnapshotOwner {
   std::vector<std::unique_ptr<WorkerListener>> listeners_;  // of the newest snapshot
   std::vector<std::unique_ptr<WorkerListener>> leaving_listeners_;
   net::MemberTimer<Worker, &Worker::resume_accepting> accept_retry_{*this};
+  net::MemberTimer<Worker, &Worker::watch_memory> memory_watch_{*this};  // with process.max_memory only
   std::function<void()> on_drained_;
   bool accepting_ = false;
   bool draining_ = false;

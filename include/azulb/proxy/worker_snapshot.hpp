@@ -111,6 +111,8 @@ class WorkerSnapshot final : private net::Retired {
   /// A newer one has taken over what it could: idle connections that it did not are closed, and exchanges
   /// that wait and have not been tried at any server are routed by the newer one.
   void supersede();
+  /// Closes the pools' idle connections, and those in use once they are not.
+  void close_idle_connections();
   /// Closes what the pools hold.
   void close_pools();
   /// Gives up the snapshot, at the end.

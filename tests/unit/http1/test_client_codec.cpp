@@ -356,6 +356,28 @@ TEST_CASE("draining closes an idle connection, and a busy one after its response
   }
 }
 
+TEST_CASE(
+    "making room closes an idle connection, and leaves a busy one and one without a request as they are") {
+  Fixture f;
+  SUBCASE("no request yet") {
+    f.codec.close_if_idle();
+    CHECK(f.closed == 0);
+  }
+  SUBCASE("idle") {
+    f.send(get_one);
+    f.reply(f.streams[0], 200, "");
+    f.codec.close_if_idle();
+    CHECK(f.closed == 1);
+  }
+  SUBCASE("busy") {
+    f.send(get_one);
+    f.codec.close_if_idle();
+    f.reply(f.streams[0], 200, "x");
+    CHECK(!contains(f.answers(), "Connection: close"));
+    CHECK(f.closed == 0);
+  }
+}
+
 TEST_CASE("a paused stream gets no body until it is resumed") {
   Fixture f;
   f.when_opened = [](test::StreamRecorder& stream) {

@@ -66,9 +66,7 @@ void LineSink::redirect(LineOutput output) {
   output_name_ = output.name;
   {
     const std::lock_guard lock(mutex_);
-    Redirection& redirection = redirections_.emplace_back(Redirection{std::move(output), {}});
-    for (const auto& producer : producers_)
-      redirection.borders.push_back(producer->write_position_.load(std::memory_order_acquire));
+    redirections_.push_back({std::move(output), borders()});
   }
   if (thread_.joinable()) return wake();
   if (enabled_) start_thread();
@@ -113,47 +111,57 @@ void LineSink::wake() {
 void LineSink::run() {
   while (true) {
     const bool stopping = stop_requested_.load(std::memory_order_acquire);
-    take_redirections();
-    drain(nullptr);
+    write_pending();
     if (reopen_requested_.exchange(false, std::memory_order_acq_rel)) reopen_file();
     if (stopping) return;
     wait_for_work();
   }
 }
 
-void LineSink::take_redirections() {
+/// What each producer has committed so far. Under the mutex.
+std::vector<std::uint64_t> LineSink::borders() const {
+  std::vector<std::uint64_t> positions;
+  for (const auto& producer : producers_)
+    positions.push_back(producer->write_position_.load(std::memory_order_acquire));
+  return positions;
+}
+
+/// Writes what has been committed by now, each line to the output that it was meant for. What comes later is
+/// left: it may come after a redirection that is not known here yet.
+void LineSink::write_pending() {
   std::vector<Redirection> redirections;
+  std::vector<std::uint64_t> now;
   {
     const std::lock_guard lock(mutex_);
     redirections.swap(redirections_);
+    // Before their positions are read, so that what is committed after that wakes the sink again.
+    for (const auto& producer : producers_)
+      producer->wake_requested_.store(false, std::memory_order_relaxed);
+    now = borders();
   }
   for (Redirection& next : redirections) {
-    drain(&next.borders);
+    drain(next.borders);
     output_ = std::move(next.output);
     failing_ = ends_in_broken_line_ = given_up_ = false;
   }
+  drain(now);
 }
 
-/// One pass over all rings: at most what a ring holds is taken from each, so that none starves the others.
-/// `borders`: only what stands before them; producers that have none are left out.
-void LineSink::drain(const std::vector<std::uint64_t>* borders) {
+/// Writes what stands before the borders, ring by ring. Producers that have none came later and are left out.
+void LineSink::drain(const std::vector<std::uint64_t>& borders) {
   std::vector<LineProducer*> producers;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& producer : producers_)
       producers.push_back(producer.get());
   }
-  if (borders != nullptr) producers.resize(borders->size());
-  for (std::size_t index = 0; index < producers.size(); ++index) {
+  for (std::size_t index = 0; index < borders.size(); ++index) {
     LineProducer* const producer = producers[index];
-    const std::uint64_t border = borders != nullptr ? (*borders)[index] : UINT64_MAX;
-    producer->wake_requested_.store(false, std::memory_order_relaxed);
-    std::size_t taken = 0;
-    while (taken < producer->capacity_) {
+    while (true) {
       std::string_view lines = producer->peek();
       const std::uint64_t begin = producer->read_position_.load(std::memory_order_relaxed);
-      if (lines.empty() || begin >= border) break;
-      lines = lines.substr(0, std::min<std::uint64_t>(lines.size(), border - begin));
+      if (lines.empty() || begin >= borders[index]) break;
+      lines = lines.substr(0, std::min<std::uint64_t>(lines.size(), borders[index] - begin));
       if (lines.size() > block_bytes) lines = lines.substr(0, lines.rfind('\n', block_bytes - 1) + 1);
       if (output_.mode == LineOutput::Mode::syslog) {
         write_syslog(lines);
@@ -161,7 +169,6 @@ void LineSink::drain(const std::vector<std::uint64_t>* borders) {
         write_file(lines);
       }
       producer->release(lines.size());
-      taken += lines.size();
     }
   }
 }

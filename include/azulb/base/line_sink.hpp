@@ -134,8 +134,9 @@ class LineSink {
 
   void start_thread();
   void run();
-  void take_redirections();
-  void drain(const std::vector<std::uint64_t>* borders);
+  std::vector<std::uint64_t> borders() const;
+  void write_pending();
+  void drain(const std::vector<std::uint64_t>& borders);
   void write_file(std::string_view lines);
   bool write_whole(std::string_view bytes, std::size_t* written = nullptr);
   static void write_syslog(std::string_view lines);

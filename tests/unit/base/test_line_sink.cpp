@@ -279,6 +279,24 @@ TEST_CASE("a sink that was off begins when it is redirected, and one that is tur
   CHECK((*sink)->dropped_lines() == 0);
 }
 
+TEST_CASE("a line goes where the redirection just before it says, however soon the next comes") {
+  const Directory directory;
+  auto sink = LineSink::open(directory.file("log"));
+  REQUIRE(sink);
+  LineProducer& producer = (*sink)->add_producer();
+  constexpr std::ptrdiff_t turns = 2000;
+  for (std::ptrdiff_t turn = 0; turn < turns; ++turn) {
+    (*sink)->redirect(std::move(*LineOutput::open("off")));
+    write_line(producer, "none");
+    (*sink)->redirect(std::move(*LineOutput::open(directory.file("log"))));
+    write_line(producer, "line");
+  }
+  (*sink)->stop();
+  const std::string log = contents(directory.file("log"));
+  CHECK(std::count(log.begin(), log.end(), '\n') == turns);
+  CHECK(log.find("none") == std::string::npos);
+}
+
 TEST_CASE("redirections follow each other while lines come") {
   const Directory directory;
   auto sink = LineSink::open(directory.file("0"));
